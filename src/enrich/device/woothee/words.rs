@@ -1,0 +1,74 @@
+//! Looking for marks in a user agent, at the start of its words and in either case.
+
+/// Marks in lower case with what each means; of several in one text, the uppermost counts.
+pub(super) struct Marks {
+    table: &'static [(&'static str, &'static str)],
+    /// For each byte, which marks begin with it: one bit a mark.
+    beginning_with: [u128; 256],
+}
+
+impl Marks {
+    /// Takes at most 128 marks, none of them empty.
+    pub(super) const fn new(table: &'static [(&'static str, &'static str)]) -> Self {
+        let mut beginning_with = [0; 256];
+        let mut index = 0;
+        while index < table.len() {
+            let first = table[index].0.as_bytes()[0];
+            beginning_with[first as usize] |= 1_u128 << index;
+            index += 1;
+        }
+        Self { table, beginning_with }
+    }
+
+    /// Says what the text means by its uppermost mark.
+    pub(super) fn meaning(&self, text: &str) -> Option<&'static str> {
+        self.meaning_where(text, |_, _| true)
+    }
+
+    /// Does the same with only those marks that a second look confirms, given the mark and the text from there on.
+    pub(super) fn meaning_where(
+        &self,
+        text: &str,
+        holds: impl Fn(&str, &[u8]) -> bool,
+    ) -> Option<&'static str> {
+        let mut above = u128::MAX;
+        let mut uppermost = None;
+        for word in words(text) {
+            let mut candidates = self.beginning_with[usize::from(word[0].to_ascii_lowercase())] & above;
+            while candidates != 0 {
+                let index = candidates.trailing_zeros();
+                candidates &= candidates - 1;
+                let (mark, meaning) = self.table[index as usize];
+                if begins_with(word, mark) && holds(mark, word) {
+                    uppermost = Some(meaning);
+                    above = (1 << index) - 1;
+                    break;
+                }
+            }
+        }
+        uppermost
+    }
+}
+
+/// Yields what is left of the text at the start of each word, never empty.
+///
+/// A word starts where no ASCII letter, digit, `_` or `-` stands before, so `Mint` is not found in `Peppermint`.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &[u8]> {
+    let bytes = text.as_bytes();
+    let mut inside_word = false;
+    bytes.iter().enumerate().filter_map(move |(at, byte)| {
+        let starts_here = !inside_word && byte.is_ascii_alphanumeric();
+        inside_word = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        starts_here.then(|| &bytes[at..])
+    })
+}
+
+/// Says whether the text begins with the mark, in either case.
+pub(super) fn begins_with(text: &[u8], mark: &str) -> bool {
+    text.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark.as_bytes()))
+}
+
+/// Says whether the mark stands at the start of a word.
+pub(super) fn has(text: &str, mark: &str) -> bool {
+    words(text).any(|word| begins_with(word, mark))
+}

@@ -1,0 +1,19 @@
+//! The Kafka side: messages are published and their delivery is counted here.
+//!
+//! - [`settings`]: where Kafka is, how it is reached, what librdkafka is told
+//! - [`topics`]: which topics can be written to
+//! - [`reports`]: delivery reports, counted batch by batch
+//! - [`publisher`]: a producer that a lane owns
+//! - [`at_least_once`]: what a report means for a line: delivered, refused, or to be sent again
+//! - [`reader`]: reads topics without a group, for people to look at
+
+pub mod at_least_once;
+pub mod publisher;
+pub mod reader;
+pub mod reports;
+pub mod settings;
+pub mod topics;
+
+pub use publisher::Publisher;
+pub use settings::Settings;
+pub use topics::Topics;

@@ -1,0 +1,143 @@
+//! Delivery reports, counted batch by batch. librdkafka gives one for each message; the last one of a batch wakes the
+//! lane. Nothing is allocated for a message: its opaque value says where it is counted.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::{ClientContext, Statistics};
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+/// The same trouble is told again after this long.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+const LINE_BITS: u32 = 32;
+
+/// A line that was not delivered: its place among the lines that were sent, and what Kafka said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    pub line: usize,
+    pub code: RDKafkaErrorCode,
+}
+
+#[derive(Default)]
+struct Tally {
+    outstanding: AtomicU32,
+    failures: Mutex<Vec<Failure>>,
+}
+
+/// Where reports are counted: one tally for each batch that may be under way.
+pub struct Reports {
+    tallies: Vec<Tally>,
+    finished: Notify,
+    waiting: AtomicU64,
+    told_at: Mutex<Option<Instant>>,
+}
+
+impl Reports {
+    pub fn new(batches: usize) -> Self {
+        Self {
+            tallies: std::iter::repeat_with(Tally::default).take(batches).collect(),
+            finished: Notify::new(),
+            waiting: AtomicU64::new(0),
+            told_at: Mutex::new(None),
+        }
+    }
+
+    /// Expects `lines` reports for the batch that is counted at `tally`.
+    pub fn expect(&self, tally: usize, lines: usize) {
+        let lines = u32::try_from(lines).expect("no batch holds so many lines");
+        self.tallies[tally].outstanding.store(lines, Ordering::Release);
+    }
+
+    /// Whether every report has come.
+    pub fn is_complete(&self, tally: usize) -> bool {
+        self.tallies[tally].outstanding.load(Ordering::Acquire) == 0
+    }
+
+    /// What was not delivered, once all reports have come.
+    pub fn take_failures(&self, tally: usize) -> Vec<Failure> {
+        std::mem::take(&mut *self.tallies[tally].failures.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns when a batch has become complete since the last time.
+    pub async fn finished(&self) {
+        self.finished.notified().await;
+    }
+
+    /// Messages that librdkafka held when it last told its statistics.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Counts one report.
+    pub fn report(&self, opaque: usize, failure: Option<RDKafkaErrorCode>) {
+        let tally = &self.tallies[opaque >> LINE_BITS];
+        if let Some(code) = failure {
+            let line = opaque & ((1 << LINE_BITS) - 1);
+            tally.failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { line, code });
+        }
+        if tally.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.finished.notify_one();
+        }
+    }
+}
+
+/// The opaque value of a message.
+pub fn opaque(tally: usize, line: usize) -> usize {
+    tally << LINE_BITS | line
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        let failure = result.as_ref().err().map(|(error, _)| code(error));
+        self.report(opaque, failure);
+    }
+}
+
+impl ClientContext for Reports {
+    /// librdkafka tells of every attempt to connect: that is for those who ask.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        debug!(?level, facility, text, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
+            *told_at = Some(Instant::now());
+            warn!(%error, reason, "kafka is in trouble, trying again");
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.waiting.store(statistics.msg_cnt, Ordering::Relaxed);
+    }
+}
+
+/// The code within an error of the client.
+pub fn code(error: &KafkaError) -> RDKafkaErrorCode {
+    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_report_of_a_batch_wakes_the_lane() {
+        let reports = Reports::new(2);
+        reports.expect(1, 2);
+        reports.report(opaque(1, 0), None);
+        assert!(!reports.is_complete(1));
+        reports.report(opaque(1, 1), Some(RDKafkaErrorCode::InvalidRecord));
+        reports.finished().await;
+        assert!(reports.is_complete(1));
+        assert_eq!(reports.take_failures(1), [Failure { line: 1, code: RDKafkaErrorCode::InvalidRecord }]);
+        assert!(reports.take_failures(1).is_empty());
+    }
+}

@@ -1,0 +1,60 @@
+//! What goes to the log, and in what form.
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Log")]
+#[group(skip)]
+pub struct Settings {
+    /// Form of the log's lines
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text",
+        global = true
+    )]
+    log_format: Format,
+
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        value_parser = parse_filter,
+        global = true
+    )]
+    log_filter: String,
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    let wrong = "a level (error, warn, info, debug, trace) or module=level by commas is allowed";
+    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|_| wrong.to_owned())
+}
+
+impl Settings {
+    /// Starts the log, on standard error.
+    ///
+    /// # Errors
+    /// When it was started before.
+    pub fn start(&self) -> Result<(), String> {
+        let filter = EnvFilter::builder().parse_lossy(&self.log_filter);
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        match self.log_format {
+            Format::Text => log.with_ansi(is_terminal).with_target(false).finish().try_init(),
+            Format::Json => log.json().flatten_event(true).with_target(false).finish().try_init(),
+        }
+        .map_err(|error| error.to_string())
+    }
+}

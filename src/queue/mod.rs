@@ -1,0 +1,29 @@
+//! The Redis side: lines are reserved, read, rejected, acknowledged and recovered here.
+//!
+//! - [`settings`]: which servers, which lists
+//! - [`server`]: one server and the names of its keys
+//! - [`lease`]: the right to a slot, for as long as it is renewed
+//! - [`slot`]: what the holder of a slot may do: reserve, read, reject, acknowledge
+//! - [`batch`]: a reserved batch and what is on record about it
+//! - [`idle`]: waiting for lines without asking for them
+//! - [`recovery`]: slots whose owner has gone
+//! - [`invalid`]: the list of rejected lines
+//! - [`status`]: how full everything is
+//! - [`scripts`]: all that is ever written, one Lua script a file
+
+pub mod batch;
+pub mod idle;
+pub mod invalid;
+pub mod lease;
+pub mod recovery;
+mod scripts;
+pub mod server;
+pub mod settings;
+pub mod slot;
+pub mod status;
+
+pub use batch::Batch;
+pub use lease::Lease;
+pub use server::{Link, Server};
+pub use settings::Settings;
+pub use slot::{Error, Reservation, Slot};

@@ -1,0 +1,28 @@
+//! The scripts, loaded into Redis when it does not know them yet.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
+    };
+}
+
+scripts! {
+    ACKNOWLEDGE = "acknowledge.lua";
+    GIVE_BACK = "give_back.lua";
+    HEARTBEAT = "heartbeat.lua";
+    PAUSE = "pause.lua";
+    REJECT = "reject.lua";
+    RELEASE = "release.lua";
+    RENEW = "renew.lua";
+    RESERVE = "reserve.lua";
+    RETIRE = "retire.lua";
+    SUSPECT = "suspect.lua";
+    TAKE_INVALID = "take_invalid.lua";
+    TAKE_OVER = "take_over.lua";
+    TAKE_SLOT = "take_slot.lua";
+}

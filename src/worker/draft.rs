@@ -1,0 +1,136 @@
+//! A batch enriched: its messages in one buffer, and the lines that are to be rejected.
+
+use std::ops::Range;
+
+use super::epoch_seconds;
+use crate::enrich::Enricher;
+use crate::kafka::publisher::Outgoing;
+use crate::payload::{Reason, Rejection};
+use crate::queue::invalid::Record;
+use crate::queue::slot::Rejected;
+
+/// A line that is to be sent.
+#[derive(Debug)]
+struct Line {
+    /// Its place in the batch.
+    index: usize,
+    /// Its topic's place among the draft's topics.
+    topic: usize,
+    /// Where its message stands in the buffer.
+    message: Range<usize>,
+    /// Rejected after all: its topic is stray, or Kafka refused it.
+    is_rejected: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Draft {
+    messages: Vec<u8>,
+    lines: Vec<Line>,
+    /// Names with their prefix.
+    topics: Vec<String>,
+    rejected: Vec<Rejected>,
+}
+
+impl Draft {
+    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
+        Self { messages: Vec::with_capacity(bytes), lines: Vec::with_capacity(lines), ..Self::default() }
+    }
+
+    /// Enriches one line.
+    pub fn add(&mut self, enricher: &Enricher, prefix: &str, index: usize, raw: &[u8], reserved_at: i64) {
+        let start = self.messages.len();
+        match enricher.enrich(raw, reserved_at, &mut self.messages) {
+            Ok(topic) => {
+                let topic = self.topic(prefix, topic);
+                let message = start..self.messages.len();
+                self.lines.push(Line { index, topic, message, is_rejected: false });
+            }
+            Err(rejection) => self.add_rejected(index, &rejection, raw),
+        }
+    }
+
+    /// Adds a line that is rejected whatever it holds.
+    pub fn add_rejected(&mut self, index: usize, rejection: &Rejection, raw: &[u8]) {
+        let record = Record::new(rejection, epoch_seconds(), raw).to_json();
+        self.rejected.push(Rejected { index, reason: rejection.reason, record });
+    }
+
+    /// A batch names few topics: a look along them is quicker than a hash.
+    fn topic(&mut self, prefix: &str, name: &str) -> usize {
+        let known = self.topics.iter().position(|known| known.strip_prefix(prefix) == Some(name));
+        known.unwrap_or_else(|| {
+            self.topics.push(format!("{prefix}{name}"));
+            self.topics.len() - 1
+        })
+    }
+
+    /// The topics that lines still go to.
+    pub fn topics(&self) -> Vec<String> {
+        let mut is_used = vec![false; self.topics.len()];
+        for line in self.lines.iter().filter(|line| !line.is_rejected) {
+            is_used[line.topic] = true;
+        }
+        let used = self.topics.iter().zip(is_used).filter(|(_, is_used)| *is_used);
+        used.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Rejects all lines of a topic. `raw` gives a line as the tracker pushed it, by its place in the batch.
+    pub fn reject_topic<'a>(&mut self, name: &str, detail: &str, raw: impl Fn(usize) -> Option<&'a [u8]>) {
+        let places: Vec<usize> =
+            (0..self.lines.len()).filter(|&line| self.topics[self.lines[line].topic] == name).collect();
+        for line in places {
+            self.reject_line(line, &format!("topic {name}: {detail}"), &raw);
+        }
+    }
+
+    /// Rejects the line at a place among the draft's lines.
+    pub fn reject_line<'a>(&mut self, line: usize, detail: &str, raw: impl Fn(usize) -> Option<&'a [u8]>) {
+        let index = self.lines[line].index;
+        if self.lines[line].is_rejected {
+            return;
+        }
+        self.lines[line].is_rejected = true;
+        // A line that is gone from Redis has nothing left to reject.
+        if let Some(raw) = raw(index) {
+            self.add_rejected(index, &Rejection::new(Reason::Kafka, detail), raw);
+        }
+    }
+
+    /// Rejected lines that have not been moved to the invalid list yet.
+    pub fn take_rejected(&mut self) -> Vec<Rejected> {
+        std::mem::take(&mut self.rejected)
+    }
+
+    /// Places of all lines that are to be sent.
+    pub fn to_send(&self) -> Vec<usize> {
+        (0..self.lines.len()).filter(|&line| !self.lines[line].is_rejected).collect()
+    }
+
+    pub fn is_to_send(&self, line: usize) -> bool {
+        !self.lines[line].is_rejected
+    }
+
+    /// The topic of a line, with its prefix.
+    pub fn topic_of(&self, line: usize) -> &str {
+        &self.topics[self.lines[line].topic]
+    }
+
+    /// A line as it goes to Kafka.
+    pub fn outgoing(&self, line: usize) -> Outgoing<'_> {
+        let message = &self.messages[self.lines[line].message.clone()];
+        Outgoing { topic: self.topic_of(line), message, line }
+    }
+
+    /// How many lines went to each topic, those that were rejected left out.
+    pub fn lines_by_topic(&self) -> Vec<(String, u64)> {
+        let mut counts = vec![0; self.topics.len()];
+        for line in self.lines.iter().filter(|line| !line.is_rejected) {
+            counts[line.topic] += 1;
+        }
+        self.topics.iter().cloned().zip(counts).filter(|(_, lines)| *lines > 0).collect()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.messages.len()
+    }
+}

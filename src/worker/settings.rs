@@ -1,0 +1,92 @@
+//! How many lanes, how large a batch, how long a stop may take.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::settings::whole_number;
+use crate::{enrich, kafka, queue};
+
+/// More lanes than this bring nothing on one machine.
+const MOST_LANES_BY_DEFAULT: usize = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Delivery {
+    AtLeastOnce,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Worker")]
+#[group(skip)]
+pub struct Settings {
+    /// What is promised of each line: at-least-once
+    #[arg(long, env = "DELIVERY", value_name = "MODE", value_enum, default_value = "at-least-once")]
+    delivery: Delivery,
+
+    /// Lines that are reserved and acknowledged together, at most
+    #[arg(
+        long,
+        env = "BATCH_SIZE",
+        value_name = "LINES",
+        default_value = "1000",
+        value_parser = whole_number(1..=100_000_usize)
+    )]
+    pub batch_size: usize,
+
+    /// Lanes that work side by side, for each Redis server [default: one a core, at most 4]
+    #[arg(
+        long,
+        env = "LANES",
+        value_name = "LANES",
+        value_parser = whole_number(1..=64_usize)
+    )]
+    lanes: Option<usize>,
+
+    /// Seconds that what is in flight may take when the worker is to stop
+    #[arg(
+        long,
+        env = "SHUTDOWN_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "4",
+        value_parser = whole_number(0..=3600_u64)
+    )]
+    shutdown_timeout: u64,
+
+    /// A Kafka topic that gets the rejected lines as well
+    #[arg(long, env = "INVALID_TOPIC", value_name = "TOPIC", value_parser = parse_topic)]
+    invalid_topic: Option<String>,
+
+    #[command(flatten)]
+    pub redis: queue::Settings,
+    #[command(flatten)]
+    pub kafka: kafka::Settings,
+    #[command(flatten)]
+    pub enrich: enrich::Settings,
+}
+
+fn parse_topic(text: &str) -> Result<String, String> {
+    let is_legal = crate::payload::is_legal_topic(text);
+    is_legal.then(|| text.to_owned()).ok_or_else(|| "not a legal topic name".to_owned())
+}
+
+impl Settings {
+    /// Lanes for each server.
+    pub fn lanes(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.lanes.unwrap_or(cores.min(MOST_LANES_BY_DEFAULT))
+    }
+
+    pub fn shutdown_timeout(&self) -> Duration {
+        Duration::from_secs(self.shutdown_timeout)
+    }
+
+    /// The topic of rejected lines, with the prefix.
+    pub fn invalid_topic(&self) -> Option<String> {
+        self.invalid_topic.as_ref().map(|topic| format!("{}{topic}", self.kafka.kafka_prefix))
+    }
+
+    /// What a user should know of these settings at start.
+    pub fn warnings(&self) -> Vec<String> {
+        [self.redis.warnings(), self.kafka.warnings()].concat()
+    }
+}

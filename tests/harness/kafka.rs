@@ -1,0 +1,254 @@
+//! A real Apache Kafka broker, its own controller (KRaft).
+
+use std::fs;
+use std::net::TcpStream;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::Signal;
+use tokio::runtime::Runtime;
+
+use super::acl::{self, Operation, Resource};
+use super::certificates::{Authority, Certificate};
+use super::installation::Installation;
+use super::server_properties::{minimal_properties, password, tls_properties, users_properties};
+use super::supervisor::Supervised;
+use super::{READY_TIMEOUT, free_port, fresh_directory, wait_until};
+
+/// What kind of broker to start; the default is a quick one that anyone may use.
+#[derive(Clone, Copy, Default)]
+pub struct KafkaOptions<'a> {
+    /// Flags for a steady broker instead of a quick start.
+    pub benchmark: bool,
+    /// Users with a password (SASL/PLAIN on a listener of its own). Where there are any, users and the holders of client
+    /// certificates may do only what `allow` has allowed; the plain listener may still do everything.
+    pub users: &'a [&'a str],
+    /// Adds a TLS listener that asks for a client certificate; its common name is the user.
+    pub tls: bool,
+    /// Further lines of `server.properties`; the last of two with the same name counts.
+    pub properties: &'a [&'a str],
+}
+
+/// A broker on ports and in a directory of its own; it creates no topics unasked.
+pub struct Kafka {
+    server: Supervised,
+    port: u16,
+    sasl_port: u16,
+    tls_port: u16,
+    authority: Option<Authority>,
+    admin: OnceLock<Admin>,
+}
+
+struct Admin {
+    client: AdminClient<DefaultClientContext>,
+    runtime: Runtime,
+}
+
+impl Kafka {
+    /// Starts a broker and returns when it can be used.
+    pub fn start(options: KafkaOptions) -> Kafka {
+        let installation = Installation::get();
+        let directory = fresh_directory("kafka");
+        let logs = directory.join("logs");
+        installation.copy_formatted(&logs);
+        let [port, controller_port, sasl_port, tls_port] = [(); 4].map(|()| free_port());
+        let authority = options.tls.then(|| Authority::create(&directory));
+
+        let mut properties = minimal_properties(&logs, port, controller_port);
+        let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
+        if !options.users.is_empty() {
+            listeners += &format!(",SASL_PLAINTEXT://127.0.0.1:{sasl_port}");
+            properties += &users_properties(options.users);
+        }
+        if let Some(authority) = &authority {
+            listeners += &format!(",SSL://127.0.0.1:{tls_port}");
+            properties += &tls_properties(authority, &directory);
+        }
+        properties += &format!("listeners={listeners}\n");
+        for property in options.properties {
+            properties += &format!("{property}\n");
+        }
+        let configuration = directory.join("server.properties");
+        fs::write(&configuration, properties).expect("the directory is ours");
+
+        let command = installation.broker_command(&configuration, !options.benchmark);
+        let server = Supervised::new("kafka", directory, &command);
+        let kafka = Kafka { server, port, sasl_port, tls_port, authority, admin: OnceLock::new() };
+        kafka.start_again();
+        kafka
+    }
+
+    /// Returns the address of the plain listener, where everything is allowed.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the address of the TLS listener.
+    pub fn tls_bootstrap(&self) -> String {
+        assert!(self.authority.is_some(), "the broker was started without tls");
+        format!("127.0.0.1:{}", self.tls_port)
+    }
+
+    /// Returns the address of the listener for users with a password.
+    pub fn acl_bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.sasl_port)
+    }
+
+    /// Returns the librdkafka properties, the address among them, with which a client is `user`.
+    pub fn acl_client_properties(&self, user: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("bootstrap.servers", self.acl_bootstrap()),
+            ("security.protocol", "sasl_plaintext".to_owned()),
+            ("sasl.mechanism", "PLAIN".to_owned()),
+            ("sasl.username", user.to_owned()),
+            ("sasl.password", password(user)),
+        ]
+    }
+
+    /// Returns the authority that has signed the certificate of the TLS listener.
+    pub fn authority(&self) -> &Authority {
+        self.authority.as_ref().expect("the broker was started with tls")
+    }
+
+    /// Issues a client certificate for the TLS listener.
+    pub fn client_certificate(&self, user: &str) -> Certificate {
+        self.authority().issue(user)
+    }
+
+    /// Allows `user` the operations, and returns when the broker knows it.
+    #[track_caller]
+    pub fn allow(&self, user: &str, resource: Resource, operations: &[Operation]) {
+        acl::allow(&self.bootstrap(), user, resource, operations);
+    }
+
+    /// Takes back what `allow` has allowed, and returns when the broker knows it.
+    #[track_caller]
+    pub fn revoke(&self, user: &str, resource: Resource, operations: &[Operation]) {
+        acl::revoke(&self.bootstrap(), user, resource, operations);
+    }
+
+    /// Creates a topic, and returns when it can be written to.
+    #[track_caller]
+    pub fn create_topic(&self, name: &str, partitions: i32, configuration: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (key, value) in configuration {
+            topic = topic.set(key, value);
+        }
+        let admin = self.admin();
+        let created = admin.runtime.block_on(admin.client.create_topics([&topic], &admin_options()));
+        let results = created.unwrap_or_else(|error| panic!("creating {name}: {error}"));
+        assert!(results.iter().all(Result::is_ok), "creating {name}: {results:?}");
+        self.wait_for_partitions(name, partitions);
+    }
+
+    /// Raises the number of partitions to `partitions`, and returns when they can be written to.
+    #[track_caller]
+    pub fn grow_topic(&self, name: &str, partitions: i32) {
+        let count = usize::try_from(partitions).expect("a positive number");
+        let wanted = NewPartitions::new(name, count);
+        let admin = self.admin();
+        let created = admin.runtime.block_on(admin.client.create_partitions([&wanted], &admin_options()));
+        let results = created.unwrap_or_else(|error| panic!("growing {name}: {error}"));
+        assert!(results.iter().all(Result::is_ok), "growing {name}: {results:?}");
+        self.wait_for_partitions(name, partitions);
+    }
+
+    /// Deletes a topic, and returns when the broker no longer shows it.
+    #[track_caller]
+    pub fn delete_topic(&self, name: &str) {
+        let admin = self.admin();
+        let deleted = admin.runtime.block_on(admin.client.delete_topics(&[name], &admin_options()));
+        let results = deleted.unwrap_or_else(|error| panic!("deleting {name}: {error}"));
+        assert!(results.iter().all(Result::is_ok), "deleting {name}: {results:?}");
+        wait_until(READY_TIMEOUT, &format!("topic {name} is gone"), || self.writable_partitions(name) == 0);
+    }
+
+    /// Starts the broker after `stop` or `kill`, on the same ports and with the same data; returns when it can be used.
+    pub fn start_again(&self) {
+        self.server.start();
+        wait_until_ready(&self.server, self.port);
+    }
+
+    /// Ends the broker by SIGTERM (about two seconds), and returns when it is gone.
+    pub fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Ends the broker by SIGKILL, and returns when it is gone.
+    pub fn kill(&self) {
+        self.server.kill();
+    }
+
+    /// Makes the broker hang (SIGSTOP): connections stay open, nothing is answered.
+    pub fn pause(&self) {
+        self.server.signal(Signal::STOP);
+    }
+
+    /// Lets the broker go on after `pause`.
+    pub fn resume(&self) {
+        self.server.signal(Signal::CONT);
+    }
+
+    pub fn process_id(&self) -> Option<i32> {
+        self.server.pid().map(|pid| pid.as_raw_pid())
+    }
+
+    pub fn log_tail(&self) -> String {
+        self.server.log_tail()
+    }
+
+    #[track_caller]
+    fn wait_for_partitions(&self, topic: &str, partitions: i32) {
+        let what = format!("topic {topic} has {partitions} partitions with a leader");
+        wait_until(READY_TIMEOUT, &what, || self.writable_partitions(topic) == partitions);
+    }
+
+    fn writable_partitions(&self, topic: &str) -> i32 {
+        let metadata = self.admin().client.inner().fetch_metadata(Some(topic), Duration::from_secs(5));
+        let Ok(metadata) = metadata else { return -1 };
+        let partitions = metadata.topics().iter().flat_map(|found| found.partitions());
+        partitions.filter(|partition| partition.error().is_none() && partition.leader() >= 0).count() as i32
+    }
+
+    fn admin(&self) -> &Admin {
+        self.admin.get_or_init(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            Admin {
+                client: client_config(&self.bootstrap()).create().expect("the settings are valid"),
+                runtime: runtime.expect("a runtime needs nothing special"),
+            }
+        })
+    }
+}
+
+/// Returns settings for a client that soon comes back when a broker does.
+pub fn client_config(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "200");
+    config
+}
+
+/// Waits until the port is open and the broker shows itself in its metadata.
+pub(super) fn wait_until_ready(server: &Supervised, port: u16) {
+    wait_until(READY_TIMEOUT, &format!("kafka listens on port {port}"), || {
+        server.assert_running();
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let client: BaseConsumer =
+        client_config(&format!("127.0.0.1:{port}")).create().expect("the settings are valid");
+    wait_until(READY_TIMEOUT, &format!("kafka answers on port {port}"), || {
+        server.assert_running();
+        let metadata = client.fetch_metadata(None, Duration::from_secs(5));
+        metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+    });
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .operation_timeout(Some(Duration::from_secs(30)))
+        .request_timeout(Some(Duration::from_secs(30)))
+}
