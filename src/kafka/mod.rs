@@ -5,9 +5,11 @@
 //! - [`reports`]: delivery reports, counted batch by batch
 //! - [`publisher`]: a producer that a lane owns
 //! - [`at_least_once`]: what a report means for a line: delivered, refused, or to be sent again
+//! - [`cluster`]: what a cluster has, and why it does not answer
 //! - [`reader`]: reads topics without a group, for people to look at
 
 pub mod at_least_once;
+pub mod cluster;
 pub mod publisher;
 pub mod reader;
 pub mod reports;

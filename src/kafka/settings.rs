@@ -63,11 +63,11 @@ pub struct Settings {
     kafka_trusted_cert: Option<String>,
 
     /// Certificate to show to the brokers (PEM text)
-    #[arg(long, env = "KAFKA_CLIENT_CERT", value_name = "PEM", requires = "kafka_client_cert_key")]
+    #[arg(long, env = "KAFKA_CLIENT_CERT", value_name = "PEM")]
     kafka_client_cert: Option<String>,
 
     /// Its private key (PEM text)
-    #[arg(long, env = "KAFKA_CLIENT_CERT_KEY", value_name = "PEM", requires = "kafka_client_cert")]
+    #[arg(long, env = "KAFKA_CLIENT_CERT_KEY", value_name = "PEM")]
     kafka_client_cert_key: Option<String>,
 
     /// Any other librdkafka property, as name=value; KAFKA_PROPERTY_SASL_PASSWORD=x is sasl.password=x
@@ -169,8 +169,17 @@ impl Settings {
             // Who names the authority itself has brokers whose certificates hold other host names, as Heroku has.
             config.set("ssl.ca.pem", pem(authority)).set("ssl.endpoint.identification.algorithm", "none");
         }
-        if let (Some(certificate), Some(key)) = (&self.kafka_client_cert, &self.kafka_client_cert_key) {
-            config.set("ssl.certificate.pem", pem(certificate)).set("ssl.key.pem", pem(key));
+        match (&self.kafka_client_cert, &self.kafka_client_cert_key) {
+            (Some(certificate), Some(key)) => {
+                config.set("ssl.certificate.pem", pem(certificate)).set("ssl.key.pem", pem(key));
+            }
+            (Some(_), None) => {
+                return Err("KAFKA_CLIENT_CERT_KEY: it is needed where KAFKA_CLIENT_CERT is set".to_owned());
+            }
+            (None, Some(_)) => {
+                return Err("KAFKA_CLIENT_CERT: it is needed where KAFKA_CLIENT_CERT_KEY is set".to_owned());
+            }
+            (None, None) => {}
         }
         for property in &self.kafka_property {
             config.set(&property.name, &property.value);

@@ -352,7 +352,11 @@ impl Lane {
 
     /// Hands lines of a shipment to Kafka.
     pub async fn send(&self, shipment: &mut Shipment, lines: &[usize]) {
-        let messages = lines.iter().map(|&line| shipment.draft.outgoing(line));
+        let half = lines.len() / 2;
+        let messages = lines.iter().enumerate().map(|(place, &line)| {
+            fail::fail_point!("sending", place == half, |_| unreachable!());
+            shipment.draft.outgoing(line)
+        });
         let lease = self.slot.lease();
         let gives_up = || lease.is_lost() || self.stop.is_overdue();
         self.publisher.send(shipment.tally, messages, gives_up).await;

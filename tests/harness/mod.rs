@@ -16,6 +16,7 @@
 //!
 //! Use it with `#[path = "../harness/mod.rs"] mod harness;`. Where something is missing the harness panics, it never skips.
 #![allow(dead_code, unused_imports, reason = "no single test target uses all of it")]
+#![allow(clippy::disallowed_methods, reason = "tests ask their own environment where things are")]
 
 mod acl;
 mod certificates;

@@ -5,3 +5,9 @@ mod harness;
 mod scene;
 
 mod delivery;
+mod kills;
+mod outages;
+mod protocol;
+mod rejected;
+mod secured;
+mod settings;

@@ -46,6 +46,15 @@ impl Scene {
         variables
     }
 
+    pub fn redis_url(&self) -> &str {
+        &self.redis_url
+    }
+
+    /// After Redis has restarted.
+    pub fn reconnect(&mut self) {
+        self.connection = harness::connect(&self.redis_url);
+    }
+
     pub fn worker(&self, more: &[(&str, &str)]) -> Program {
         Program::start(&["worker"], &self.variables(more))
     }

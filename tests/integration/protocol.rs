@@ -1,0 +1,349 @@
+//! The scripts by themselves: what a second, late or lost call does, and what they leave alone.
+
+use redis::{Commands, Connection, Script, Value};
+
+use crate::harness;
+
+const TOMBSTONE: &str = "\0kafkastore:rejected";
+const EIGHT_MIB: u64 = 8 * 1024 * 1024;
+
+/// A queue `q` in a database of its own.
+struct Queue {
+    connection: Connection,
+}
+
+macro_rules! script {
+    ($file:literal) => {
+        Script::new(include_str!(concat!("../../src/queue/scripts/", $file, ".lua")))
+    };
+}
+
+impl Queue {
+    fn with_lines(lines: u64) -> Self {
+        let mut connection = harness::connect(&harness::redis().fresh_database());
+        for number in 0..lines {
+            let _: u64 = connection.rpush("q", format!("line {number}")).unwrap();
+        }
+        Self { connection }
+    }
+
+    /// Gives the slot.
+    fn take_slot(&mut self, token: &str) -> u64 {
+        let (slot, _, _): (u64, String, String) = script!("take_slot")
+            .key("q:batches")
+            .key("q:seq")
+            .arg("q:lease:")
+            .arg(token)
+            .arg(15_000)
+            .invoke(&mut self.connection)
+            .unwrap();
+        slot
+    }
+
+    fn reserve(
+        &mut self,
+        token: &str,
+        slot: u64,
+        seq: u64,
+        size: u64,
+        bytes: u64,
+    ) -> Result<Vec<Value>, String> {
+        script!("reserve")
+            .key("q")
+            .key(format!("q:inflight:{slot}:{seq}"))
+            .key("q:batches")
+            .key("q:seq")
+            .key("q:paused")
+            .key(format!("q:lease:{slot}"))
+            .arg(token)
+            .arg(slot)
+            .arg(seq)
+            .arg(size)
+            .arg(bytes)
+            .arg(1)
+            .arg("at-least-once")
+            .invoke(&mut self.connection)
+            .map_err(|error| error.to_string())
+    }
+
+    fn reserve_status(&mut self, token: &str, slot: u64, seq: u64) -> String {
+        first(&self.reserve(token, slot, seq, 3, EIGHT_MIB).unwrap())
+    }
+
+    fn reject(&mut self, token: &str, field: &str, index: u64) -> Vec<Value> {
+        script!("reject")
+            .key(format!("q:inflight:{field}"))
+            .key("invalid")
+            .key("q:lease:0")
+            .key("q:stats:totals")
+            .arg(token)
+            .arg(TOMBSTONE)
+            .arg(100)
+            .arg(100_000)
+            .arg(index)
+            .arg("ip")
+            .arg(format!("record {index}"))
+            .invoke(&mut self.connection)
+            .unwrap()
+    }
+
+    fn acknowledge(&mut self, token: &str, field: &str) -> String {
+        let answer: Vec<Value> = script!("acknowledge")
+            .key(format!("q:inflight:{field}"))
+            .key("q:batches")
+            .key("q:lease:0")
+            .key("q:stats:totals")
+            .key("q:stats:topics")
+            .arg(token)
+            .arg(field)
+            .arg("clicks")
+            .arg(2)
+            .invoke(&mut self.connection)
+            .unwrap();
+        first(&answer)
+    }
+
+    fn take_over(&mut self, slot: u64, token: &str) -> Vec<String> {
+        script!("take_over")
+            .key("q:batches")
+            .key(format!("q:lease:{slot}"))
+            .arg(slot)
+            .arg(token)
+            .arg(15_000)
+            .arg(1)
+            .arg("at-least-once")
+            .invoke(&mut self.connection)
+            .unwrap()
+    }
+
+    fn suspect(&mut self, token: &str, field: &str, line: &str) {
+        let _: Vec<String> = script!("suspect")
+            .key("q:batches")
+            .key("q:lease:0")
+            .arg(token)
+            .arg(field)
+            .arg(line)
+            .invoke(&mut self.connection)
+            .unwrap();
+    }
+
+    fn renew(&mut self, token: &str) -> bool {
+        script!("renew").key("q:lease:0").arg(token).arg(15_000).invoke(&mut self.connection).unwrap()
+    }
+
+    fn list(&mut self, key: &str) -> Vec<String> {
+        self.connection.lrange(key, 0, -1).unwrap()
+    }
+
+    fn end_lease(&mut self) {
+        let _: u64 = self.connection.del("q:lease:0").unwrap();
+    }
+}
+
+fn first(answer: &[Value]) -> String {
+    redis::from_redis_value_ref(&answer[0]).unwrap()
+}
+
+#[test]
+fn a_reservation_whose_answer_was_lost_is_given_again() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    let once = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    let twice = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    assert_eq!(first(&once), "batch");
+    assert_eq!(once, twice);
+    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", "line 1", "line 2"]);
+    assert_eq!(queue.list("q").len(), 7);
+}
+
+#[test]
+fn a_late_copy_of_a_reservation_takes_nothing() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    assert_eq!(queue.acknowledge("a", "0:5"), "ok");
+    assert_eq!(queue.reserve_status("a", 0, 5), "stale");
+    assert_eq!(queue.reserve_status("a", 0, 4), "stale");
+    assert_eq!(queue.list("q").len(), 7);
+}
+
+#[test]
+fn nothing_is_done_without_the_lease() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    assert_eq!(queue.reserve_status("b", 0, 6), "lost");
+    assert_eq!(first(&queue.reject("b", "0:5", 0)), "lost");
+    assert_eq!(queue.acknowledge("b", "0:5"), "lost");
+    queue.end_lease();
+    assert_eq!(queue.reserve_status("a", 0, 6), "absent");
+    assert_eq!(first(&queue.reject("a", "0:5", 0)), "absent");
+    assert_eq!(queue.acknowledge("a", "0:5"), "absent");
+    assert_eq!(queue.list("q:inflight:0:5").len(), 3);
+}
+
+#[test]
+fn a_lease_is_set_again_by_its_owner_but_never_taken_from_another() {
+    let mut queue = Queue::with_lines(0);
+    queue.take_slot("a");
+    assert!(queue.renew("a") && !queue.renew("b"));
+    queue.end_lease();
+    assert!(queue.renew("a"));
+    let left: u64 = queue.connection.pttl("q:lease:0").unwrap();
+    assert!((14_000..=15_000).contains(&left), "{left}");
+}
+
+#[test]
+fn a_fresh_lane_takes_the_lowest_slot_without_lease_and_batches() {
+    let mut queue = Queue::with_lines(10);
+    assert_eq!((queue.take_slot("a"), queue.take_slot("b"), queue.take_slot("c")), (0, 1, 2));
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.end_lease();
+    let _: u64 = queue.connection.del("q:lease:1").unwrap();
+    assert_eq!(queue.take_slot("d"), 1);
+}
+
+#[test]
+fn a_rejected_line_is_moved_once_and_leaves_a_tombstone() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    for expected in [1, 0] {
+        let (status, moved, _): (String, u64, u64) =
+            redis::from_redis_value(Value::Array(queue.reject("a", "0:5", 1))).unwrap();
+        assert_eq!((status.as_str(), moved), ("ok", expected));
+    }
+    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", TOMBSTONE, "line 2"]);
+    assert_eq!(queue.list("invalid"), ["record 1"]);
+    let counted: u64 = queue.connection.hget("q:stats:totals", "invalid:ip").unwrap();
+    assert_eq!(counted, 1);
+}
+
+#[test]
+fn acknowledging_twice_counts_once() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    assert_eq!((queue.acknowledge("a", "0:5"), queue.acknowledge("a", "0:5")), ("ok".into(), "gone".into()));
+    assert_eq!(first(&queue.reject("a", "0:5", 1)), "gone");
+    let delivered: u64 = queue.connection.hget("q:stats:totals", "delivered").unwrap();
+    assert_eq!(delivered, 2);
+    let left: Vec<String> = queue.connection.keys("q:inflight:*").unwrap();
+    assert!(left.is_empty() && queue.list("invalid").is_empty());
+}
+
+#[test]
+fn a_key_of_another_type_stops_a_reservation_before_it_moves_anything() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    let _: () = queue.connection.set("q:seq", "oops").unwrap();
+    let error = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap_err();
+    assert!(error.contains("holds another type"), "{error}");
+    assert_eq!(queue.list("q").len(), 10);
+}
+
+#[test]
+fn large_lines_make_small_batches() {
+    let mut queue = Queue::with_lines(0);
+    for _ in 0..50 {
+        let _: u64 = queue.connection.rpush("q", "x".repeat(100_000)).unwrap();
+    }
+    queue.take_slot("a");
+    let answer = queue.reserve("a", 0, 5, 1000, 1_000_000).unwrap();
+    let lines: u64 = redis::from_redis_value_ref(&answer[1]).unwrap();
+    assert!((8..=10).contains(&lines), "{lines}");
+    let one_at_least = queue.reserve("a", 0, 6, 1000, 1).unwrap();
+    assert_eq!(redis::from_redis_value_ref::<u64>(&one_at_least[1]).unwrap(), 1);
+}
+
+#[test]
+fn a_slot_is_taken_over_in_order_and_only_when_nobody_holds_it() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    for seq in [9, 10, 11] {
+        queue.reserve("a", 0, seq, 2, EIGHT_MIB).unwrap();
+    }
+    assert_eq!(queue.take_over(0, "b"), ["held"]);
+    queue.end_lease();
+    let answer = queue.take_over(0, "b");
+    assert_eq!(answer[0], "ok");
+    let seqs: Vec<&String> = answer[1..].iter().step_by(3).collect();
+    assert_eq!(seqs, ["9", "10", "11"]);
+    assert!(answer[2].ends_with("at-least-once 1 - -"), "{}", answer[2]);
+    assert_eq!(queue.take_over(7, "b"), ["empty"]);
+}
+
+#[test]
+fn batches_of_a_newer_release_or_another_mode_are_left_alone() {
+    let mut queue = Queue::with_lines(0);
+    for entry in ["2 5 at-least-once 0 - -", "1 5 exactly-once 0 - -", "what"] {
+        let _: u64 = queue.connection.hset("q:batches", "0:5", entry).unwrap();
+        assert_eq!(queue.take_over(0, "b"), ["unknown"], "{entry}");
+        assert_eq!(queue.connection.hget::<_, _, String>("q:batches", "0:5").unwrap(), entry);
+        assert!(!queue.connection.exists::<_, bool>("q:lease:0").unwrap());
+    }
+}
+
+#[test]
+fn a_line_is_convicted_when_two_take_overs_in_a_row_end_at_it() {
+    let mut queue = Queue::with_lines(3);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    let mut convicted = Vec::new();
+    // It ends at line 1, at 2, somewhere else, at 2, at 2 again; and once more before the line was rejected.
+    for ended_at in ["1", "2", "-", "2", "2", "2"] {
+        queue.end_lease();
+        convicted.push(queue.take_over(0, "b")[3].clone());
+        queue.suspect("b", "0:5", ended_at);
+    }
+    queue.end_lease();
+    convicted.push(queue.take_over(0, "b")[3].clone());
+    assert_eq!(convicted, ["-", "-", "-", "-", "-", "2", "2"]);
+}
+
+#[test]
+fn lines_given_back_stand_at_the_head_in_their_order_without_tombstones() {
+    let mut queue = Queue::with_lines(5);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reject("a", "0:5", 1);
+    let answer: (String, u64, u64) = script!("give_back")
+        .key("q")
+        .key("q:inflight:0:5")
+        .key("q:batches")
+        .key("q:lease:0")
+        .arg("a")
+        .arg("0:5")
+        .arg(TOMBSTONE)
+        .invoke(&mut queue.connection)
+        .unwrap();
+    assert_eq!(answer, ("ok".to_owned(), 2, 0));
+    assert_eq!(queue.list("q"), ["line 0", "line 2", "line 3", "line 4"]);
+    assert!(!queue.connection.hexists::<_, _, bool>("q:batches", "0:5").unwrap());
+}
+
+#[test]
+fn a_replayed_line_is_in_one_list_at_any_time_and_one_that_moved_is_passed_over() {
+    let mut queue = Queue::with_lines(0);
+    for record in ["a", "b", "c"] {
+        let _: u64 = queue.connection.rpush("invalid", record).unwrap();
+    }
+    let mut take = |replay: u8| -> u64 {
+        script!("take_invalid")
+            .key("invalid")
+            .key("q")
+            .arg(TOMBSTONE)
+            .arg(replay)
+            .arg(0)
+            .arg("a")
+            .arg("payload a")
+            .arg(1)
+            .arg("not b")
+            .arg("payload b")
+            .invoke(&mut queue.connection)
+            .unwrap()
+    };
+    assert_eq!((take(1), take(1)), (1, 0));
+    assert_eq!(queue.list("q"), ["payload a"]);
+    assert_eq!(queue.list("invalid"), ["b", "c"]);
+}
