@@ -4,12 +4,13 @@
 //!
 //! - [`cli`], [`commands`]: the command line, one command a file
 //! - [`worker`]: composes: lanes reserve, enrich, publish and acknowledge
+//! - [`web`]: health and queue depths over HTTP; knows nothing of Kafka
 //! - [`enrich`]: payload to message, with device and country; no network
 //! - [`queue`]: Redis: lists, leases, scripts
 //! - [`kafka`]: Kafka: settings, topics, delivery reports
 //! - [`payload`]: the raw line, parsed; [`message`]: the message, written and read back
 //! - [`sample`]: made-up traffic; [`stats`]: what is counted
-//! - [`settings`], [`logging`]: how variables are found; what goes to the log
+//! - [`settings`], [`logging`]: how variables are found; what goes to the log; [`utc`]: date and time
 
 pub mod cli;
 pub mod commands;
@@ -22,4 +23,6 @@ pub mod queue;
 pub mod sample;
 pub mod settings;
 pub mod stats;
+pub mod utc;
+pub mod web;
 pub mod worker;

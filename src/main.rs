@@ -15,7 +15,7 @@ const CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     let (code, line) = match start() {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::OutputClosed) => return ExitCode::SUCCESS,
         Err(Failure::Usage(line)) => (USAGE, line),
         Err(Failure::Unavailable(line)) => (UNAVAILABLE, line),
         Err(Failure::Setting(line)) => (CONFIGURATION, line),
@@ -25,7 +25,10 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), Failure> {
-    let variables = Variables::read(std::env::vars_os(), Path::new(".env")).map_err(Failure::Setting)?;
+    // `env` mends a file that cannot be read, and needs nothing of what is in it before.
+    let writes_file = std::env::args_os().nth(1).is_some_and(|command| command == "env");
+    let file = Path::new(if writes_file { "" } else { ".env" });
+    let variables = Variables::read(std::env::vars_os(), file).map_err(Failure::Setting)?;
     let cli: Cli = match settings::parse(std::env::args_os(), &variables) {
         Ok(cli) => cli,
         Err(Refusal::Text(text)) => {
@@ -50,5 +53,15 @@ async fn run(command: Command, variables: &Variables) -> Result<(), Failure> {
         Command::Worker(arguments) => commands::worker::run(arguments, variables).await,
         Command::Enrich(arguments) => commands::enrich::run(&arguments),
         Command::Send(arguments) => commands::send::run(arguments).await,
+        Command::Web(arguments) => commands::web::run(&arguments, variables).await,
+        Command::Dev(arguments) => commands::dev::run(arguments, variables).await,
+        Command::Env(arguments) => commands::env::run(&arguments),
+        Command::Tail(arguments) => commands::tail::run(arguments).await,
+        Command::Check(arguments) => commands::check::run(&arguments, variables).await,
+        Command::Status(arguments) => commands::status::run(arguments).await,
+        Command::Pause(arguments) => commands::pause::run(&arguments, true).await,
+        Command::Resume(arguments) => commands::pause::run(&arguments, false).await,
+        Command::Invalid(arguments) => commands::invalid::run(arguments).await,
+        Command::GiveBack(arguments) => commands::give_back::run(&arguments).await,
     }
 }

@@ -14,6 +14,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::weighted::WeightedAliasIndex;
 
+use crate::utc::Utc;
+
 /// Parts per million, tab, user agent; made by `data/extract-user-agents.mjs`.
 const USER_AGENTS: &str = include_str!("../data/user-agents.tsv");
 
@@ -284,17 +286,9 @@ impl ClickTimes {
     }
 }
 
-/// `2016-06-07T08:10:56+00:00`, form-encoded. The calendar is Howard Hinnant's `civil_from_days`.
+/// `2016-06-07T08:10:56+00:00`, form-encoded.
 fn encoded_time(epoch: u64) -> String {
-    let days = epoch / 86_400 + 719_468; // since 1 March of the year 0, so that leap days come last
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month < 3);
-    let (hour, minute, second) = (epoch / 3_600 % 24, epoch / 60 % 60, epoch % 60);
+    let Utc { year, month, day, hour, minute, second } = Utc::at(epoch);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}%3A{minute:02}%3A{second:02}%2B00%3A00")
 }
 

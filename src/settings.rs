@@ -101,11 +101,14 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
     let mut command = with_variables(C::command(), variables);
     command.build();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let named = arguments.get(1).and_then(|name| command.find_subcommand(name.to_str()?));
-    if named.is_some_and(|named| named.get_arguments().any(|argument| argument.get_id() == PROPERTY_ARGUMENT))
-    {
+    let takes_properties = |name: &OsString| {
+        let named = name.to_str().and_then(|name| command.find_subcommand(name));
+        named
+            .is_some_and(|named| named.get_arguments().any(|argument| argument.get_id() == PROPERTY_ARGUMENT))
+    };
+    if let Some(place) = arguments.iter().position(takes_properties) {
         // Before the flags, so that those have the last word.
-        arguments.splice(2..2, variables.properties());
+        arguments.splice(place + 1..=place, variables.properties());
     }
     let known = command.clone();
     command

@@ -1,8 +1,20 @@
 //! One command a file.
 
+pub mod check;
+pub mod dev;
 pub mod enrich;
+pub mod env;
+pub mod give_back;
+pub mod invalid;
+pub mod pause;
 pub mod send;
+pub mod status;
+pub mod tail;
+mod terminal;
+pub mod web;
 pub mod worker;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::settings::Variables;
 use crate::worker::{Stopper, WorkerError};
@@ -19,6 +31,9 @@ pub enum Failure {
     /// A setting is wrong: names the variable, and what is allowed.
     #[error("{0}")]
     Setting(String),
+    /// Whoever read our output has enough; that is no failure, but nothing is left to do.
+    #[error("nobody reads the output any more")]
+    OutputClosed,
 }
 
 impl From<WorkerError> for Failure {
@@ -32,7 +47,10 @@ impl From<WorkerError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::Unavailable(error.to_string())
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
@@ -53,20 +71,39 @@ fn tell(warnings: Vec<String>, variables: &Variables) {
     }
 }
 
-/// Stops a worker at SIGTERM or SIGINT; a second one ends the program at once.
-async fn stop_at_signal(stopper: Stopper) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut next = async || {
+/// SIGTERM and SIGINT, heeded from the moment this is made.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Returns when one has come, and says which.
+    async fn any(&mut self) -> &'static str {
         tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
-    };
-    let signal = next().await;
+    }
+}
+
+/// Returns at SIGINT: whoever presses Ctrl-C again is in a hurry. SIGTERM does not say that: Heroku may send it twice,
+/// and foreman sends it after a Ctrl-C that has reached us already.
+async fn hurried() -> std::io::Result<()> {
+    signal(SignalKind::interrupt())?.recv().await;
+    Ok(())
+}
+
+/// Stops a worker at SIGTERM or SIGINT; a SIGINT after that ends the program at once.
+async fn stop_at_signal(stopper: Stopper) -> std::io::Result<()> {
+    let signal = Signals::watch()?.any().await;
     tracing::info!(signal, "stopping");
     stopper.stop();
-    next().await;
+    hurried().await?;
     std::process::exit(130);
 }

@@ -134,7 +134,8 @@ fn take_batch(lines: &mut Lines, most: usize) -> io::Result<Vec<Vec<u8>>> {
     Ok(batch)
 }
 
-async fn push(link: &mut Link, lines: &[Vec<u8>]) -> Result<(), redis::RedisError> {
+/// Pushes lines in one call.
+pub(super) async fn push(link: &mut Link, lines: &[Vec<u8>]) -> Result<(), redis::RedisError> {
     let mut pipeline = redis::pipe();
     pipeline.rpush(&link.server().keys().queue, lines).ignore();
     link.query(&pipeline).await

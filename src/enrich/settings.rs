@@ -45,7 +45,8 @@ fn parse_topic(text: &str) -> Result<String, String> {
 }
 
 impl Settings {
-    pub(super) fn allowed_topics(&self) -> AllowedTopics {
+    /// The topics that lines may name; `None` is every legal one.
+    pub fn allowed_topics(&self) -> AllowedTopics {
         (!self.kafka_topics.is_empty()).then(|| BTreeSet::from_iter(self.kafka_topics.iter().cloned()))
     }
 

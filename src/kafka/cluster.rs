@@ -86,7 +86,7 @@ impl Visitor {
                     return Ok(cluster);
                 }
                 Err(error) if Instant::now() >= deadline => {
-                    let why = self.consumer.context().last().unwrap_or_else(|| error.to_string());
+                    let why = self.consumer.context().last().unwrap_or_else(|| words(&error));
                     return Err(NoCluster::NoAnswer { brokers: self.brokers.clone(), why });
                 }
                 // This is when the client tells of its troubles; messages there are none yet.
@@ -104,6 +104,23 @@ impl Visitor {
         });
         Ok(Cluster { brokers: brokers.collect(), topics: topics.collect() })
     }
+}
+
+/// What a question without an answer means, where the client has nothing to say of it.
+fn words(error: &KafkaError) -> String {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure) => {
+            "whoever listens there does not speak as a broker does".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// librdkafka's words without the broker before them and the times behind.
+fn reason(text: &str) -> &str {
+    let from = text.find("Connect to ").or_else(|| text.find("SSL handshake")).unwrap_or(0);
+    let text = &text[from..];
+    text.rfind(" (after ").map_or(text, |end| &text[..end])
 }
 
 fn setting(error: &KafkaError) -> NoCluster {
@@ -144,12 +161,13 @@ impl ClientContext for Trouble {
         debug!(?level, facility, text, "librdkafka");
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, text: &str) {
         let ours = [RDKafkaErrorCode::AllBrokersDown, RDKafkaErrorCode::GroupAuthorizationFailed];
         if error.rdkafka_error_code().is_some_and(|code| ours.contains(&code)) {
             // The first says nothing new; the second is of no account, since we use no group.
             return;
         }
+        let reason = reason(text);
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_told && told.told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
             told.told_at = Some(Instant::now());
@@ -160,3 +178,18 @@ impl ClientContext for Trouble {
 }
 
 impl ConsumerContext for Trouble {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_shown_without_its_trappings() {
+        let text = "a:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed: Connection refused (after 0ms in state CONNECT)";
+        assert_eq!(reason(text), "Connect to ipv4#1.2.3.4:1 failed: Connection refused");
+        let text =
+            "ssl://a:1/bootstrap: SSL handshake failed: certificate verify failed (after 5ms in state SSL)";
+        assert_eq!(reason(text), "SSL handshake failed: certificate verify failed");
+        assert_eq!(reason("something else"), "something else");
+    }
+}

@@ -5,14 +5,16 @@
 //! - [`lease`]: the right to a slot, for as long as it is renewed
 //! - [`slot`]: what the holder of a slot may do: reserve, read, reject, acknowledge
 //! - [`batch`]: a reserved batch and what is on record about it
+//! - [`in_flight`]: which slots hold batches
 //! - [`idle`]: waiting for lines without asking for them
 //! - [`recovery`]: slots whose owner has gone
 //! - [`invalid`]: the list of rejected lines
 //! - [`status`]: how full everything is
-//! - [`scripts`]: all that is ever written, one Lua script a file
+//! - `scripts`: all that is ever written, one Lua script a file
 
 pub mod batch;
 pub mod idle;
+pub mod in_flight;
 pub mod invalid;
 pub mod lease;
 pub mod recovery;

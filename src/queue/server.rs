@@ -181,7 +181,7 @@ impl Link {
         pipeline: &redis::Pipeline,
     ) -> Result<T, RedisError> {
         let answer = pipeline.query_async(self.connection().await?).await;
-        self.note(answer)
+        self.note(answer).map_err(first_of_pipeline)
     }
 
     fn note<T>(&mut self, answer: Result<T, RedisError>) -> Result<T, RedisError> {
@@ -191,5 +191,13 @@ impl Link {
                 self.connection = None;
             }
         })
+    }
+}
+
+/// The first error of a pipeline: the others are mostly its copies, and one line is told.
+fn first_of_pipeline(error: RedisError) -> RedisError {
+    match error.clone().into_server_errors().as_deref() {
+        Some([(_, first), ..]) => first.clone().into(),
+        _ => error,
     }
 }

@@ -87,6 +87,15 @@ impl Settings {
             .collect()
     }
 
+    /// The same settings, with the one server at `url`.
+    ///
+    /// # Errors
+    /// When that is no address of a Redis server.
+    pub fn at(mut self, url: &str) -> Result<Self, String> {
+        self.redis_url = vec![parse_url(url)?];
+        Ok(self)
+    }
+
     fn connection_info(&self, address: &Address) -> Result<ConnectionInfo, String> {
         let mut url = address.0.clone();
         if self.redis_tls_insecure && matches!(url.scheme(), "rediss" | "valkeys") {

@@ -114,10 +114,10 @@ impl Installation {
     /// Runs a broker once and lets it write down, as it ends, which classes it has loaded.
     fn make_archive(&self) {
         let directory = fresh_directory("kafka-archive");
-        let logs = directory.join("logs");
+        let logs = directory.path().join("logs");
         self.copy_formatted(&logs);
         let (port, controller_port) = (free_port(), free_port());
-        let configuration = directory.join("server.properties");
+        let configuration = directory.path().join("server.properties");
         fs::write(&configuration, minimal_properties(&logs, port, controller_port))
             .expect("the directory is ours");
 

@@ -53,10 +53,10 @@ impl Kafka {
     pub fn start(options: KafkaOptions) -> Kafka {
         let installation = Installation::get();
         let directory = fresh_directory("kafka");
-        let logs = directory.join("logs");
+        let logs = directory.path().join("logs");
         installation.copy_formatted(&logs);
         let [port, controller_port, sasl_port, tls_port] = [(); 4].map(|()| free_port());
-        let authority = options.tls.then(|| Authority::create(&directory));
+        let authority = options.tls.then(|| Authority::create(directory.path()));
 
         let mut properties = minimal_properties(&logs, port, controller_port);
         let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
@@ -66,13 +66,13 @@ impl Kafka {
         }
         if let Some(authority) = &authority {
             listeners += &format!(",SSL://127.0.0.1:{tls_port}");
-            properties += &tls_properties(authority, &directory);
+            properties += &tls_properties(authority, directory.path());
         }
         properties += &format!("listeners={listeners}\n");
         for property in options.properties {
             properties += &format!("{property}\n");
         }
-        let configuration = directory.join("server.properties");
+        let configuration = directory.path().join("server.properties");
         fs::write(&configuration, properties).expect("the directory is ours");
 
         let command = installation.broker_command(&configuration, !options.benchmark);

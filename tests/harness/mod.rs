@@ -36,6 +36,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 pub use acl::{Operation, Resource};
 pub use certificates::{Authority, Certificate};
 pub use kafka::{Kafka, KafkaOptions, client_config};
@@ -84,10 +86,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns a new directory for a server; the server's supervisor removes it.
-fn fresh_directory(name: &str) -> PathBuf {
+/// Returns a new directory for a server.
+fn fresh_directory(name: &str) -> TempDir {
     let prefix = format!("kafkastore-test-{name}-");
-    tempfile::Builder::new().prefix(&prefix).tempdir().expect("the temporary directory can be written").keep()
+    tempfile::Builder::new().prefix(&prefix).tempdir().expect("the temporary directory can be written")
 }
 
 /// Returns where `name` is installed.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use ::redis::{Client, Connection, RedisResult};
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::certificates::Authority;
 use super::supervisor::Supervised;
-use super::{READY_TIMEOUT, free_port, program_in_path, wait_until};
+use super::{READY_TIMEOUT, free_port, fresh_directory, program_in_path, wait_until};
 
 const DATABASES: u32 = 4096;
 
@@ -26,7 +27,7 @@ impl Redis {
     /// Starts a server and returns when it answers; `options` as on its command line (`["--maxmemory", "10mb"]`).
     pub fn start(options: &[&str]) -> Redis {
         let port = free_port();
-        let directory = super::fresh_directory("redis");
+        let directory = fresh_directory("redis");
         let port_text = port.to_string();
         let mut arguments = vec!["--port", &port_text];
         arguments.extend(options);
@@ -36,8 +37,8 @@ impl Redis {
     /// Starts a server that speaks TLS alone; its certificate is signed by an authority of the test's own (`ca_file`).
     pub fn start_tls() -> Redis {
         let port = free_port();
-        let directory = super::fresh_directory("redis");
-        let authority = Authority::create(&directory);
+        let directory = fresh_directory("redis");
+        let authority = Authority::create(directory.path());
         let server = authority.issue("localhost");
         let text = |path: &PathBuf| path.to_str().expect("temporary paths are UTF-8").to_owned();
         let (certificate, key, ca) =
@@ -54,12 +55,12 @@ impl Redis {
         Redis::run(directory, port, Some(authority), arguments.as_flattened())
     }
 
-    fn run(directory: PathBuf, port: u16, authority: Option<Authority>, arguments: &[&str]) -> Redis {
+    fn run(directory: TempDir, port: u16, authority: Option<Authority>, arguments: &[&str]) -> Redis {
         let databases = DATABASES.to_string();
         let defaults =
             [["--bind", "127.0.0.1"], ["--save", ""], ["--appendonly", "no"], ["--databases", &databases]];
         let mut command: Vec<OsString> = vec![program_in_path("redis-server").into()];
-        command.extend(["--dir".into(), directory.clone().into()]);
+        command.extend(["--dir".into(), directory.path().into()]);
         command.extend(defaults.as_flattened().iter().chain(arguments).map(OsString::from));
 
         let server = Supervised::new("redis-server", directory, &command);

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use super::lock;
 
@@ -27,11 +28,12 @@ struct Shell {
 }
 
 impl Supervised {
-    /// Makes ready to run `command`; `start` runs it. The directory becomes the server's and is removed in the end.
-    pub fn new(name: &'static str, directory: PathBuf, command: &[OsString]) -> Supervised {
+    /// Makes ready to run `command`; `start` runs it. The directory is removed in the end by the supervisor, even if this
+    /// process is killed.
+    pub fn new(name: &'static str, directory: TempDir, command: &[OsString]) -> Supervised {
         let mut child = Command::new("sh")
             .args(["-c", include_str!("supervisor.sh"), "supervisor"])
-            .arg(&directory)
+            .arg(directory.path())
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -40,6 +42,7 @@ impl Supervised {
             .process_group(0)
             .spawn()
             .expect("sh is everywhere");
+        let directory = directory.keep();
         let orders = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("standard output was asked for"));
         let shell = Mutex::new(Shell { child, orders, answers, server: None });

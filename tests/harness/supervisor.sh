@@ -1,3 +1,4 @@
+#!/bin/sh
 # Runs one server for a test process and never outlives it: when the test process is gone, however it ended, `read`
 # meets the end of the input, and the server is killed and its directory removed.
 #

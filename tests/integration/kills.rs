@@ -8,7 +8,7 @@ use crate::harness::{Signal, wait_until};
 use crate::scene::{MINUTE, Scene, TAKEN_OVER};
 
 /// Batches that one lane may have under way.
-const UNDER_WAY: u64 = 3;
+const UNDER_WAY: u64 = 8;
 
 #[test]
 fn sigkill_in_mid_run_loses_nothing() {

@@ -1,13 +1,19 @@
 //! The program as its users run it, on a real Redis and a real Apache Kafka.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 mod scene;
 
+mod commands;
 mod delivery;
 mod kills;
+mod local;
+mod operations;
 mod outages;
 mod protocol;
 mod rejected;
 mod secured;
 mod settings;
+mod web;

@@ -1,0 +1,59 @@
+//! Kafka: reachable, and the topics that were named are there.
+
+use std::io;
+
+use super::Report;
+use crate::kafka::cluster::{Cluster, NoCluster};
+use crate::kafka::topics::Topic;
+use crate::kafka::{Publisher, Topics};
+use crate::worker::Settings;
+
+pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Result<()> {
+    match Cluster::look(&settings.kafka).await {
+        Ok(cluster) => {
+            let (brokers, topics) = (cluster.brokers.join(", "), cluster.topics.len());
+            report.ok(&format!("kafka: {brokers} answers, {topics} topics"))?;
+        }
+        Err(NoCluster::Setting(line)) => return report.wrong(&line),
+        Err(error @ NoCluster::NoAnswer { .. }) => {
+            return report.missing(&format!("{error}: start it, or mend KAFKA_URL"));
+        }
+    }
+    // As a worker does it, so that what it would find is found here.
+    let config = match settings.kafka.producer(1, settings.enrich.message_max_bytes) {
+        Ok(config) => config,
+        Err(line) => return report.wrong(&line),
+    };
+    match Publisher::start(&config, 1).await {
+        Ok(publisher) => {
+            let checked = check_topics(settings, &publisher, report).await;
+            publisher.stop().await;
+            checked
+        }
+        Err(error) => report.wrong(&format!("kafka: {error}")),
+    }
+}
+
+async fn check_topics(settings: &Settings, publisher: &Publisher, report: &mut Report) -> io::Result<()> {
+    let prefix = &settings.kafka.kafka_prefix;
+    let allowed = settings.enrich.allowed_topics().into_iter().flatten();
+    let mut named: Vec<(&str, String)> =
+        allowed.map(|topic| ("KAFKA_TOPICS", format!("{prefix}{topic}"))).collect();
+    named.extend(settings.invalid_topic().map(|topic| ("INVALID_TOPIC", topic)));
+    let names: Vec<String> = named.iter().map(|(_, topic)| topic.clone()).collect();
+    let found = match Topics::default().look_up(publisher, &names).await {
+        Ok(found) => found,
+        Err(error) => return report.missing(&format!("kafka: topics cannot be looked up: {error}")),
+    };
+    for ((variable, topic), found) in named.iter().zip(found) {
+        match found {
+            Topic::Writable => report.ok(&format!("kafka: topic {topic} is there"))?,
+            Topic::Stray(why) => {
+                report.wrong(&format!(
+                    "{variable}: topic {topic}: {why}: create it, or let this user see it"
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `/health`: does all work, for load balancers and watchdogs. Anyone may ask, so no host is named.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::source::Away;
+use super::{Web, json};
+use crate::queue::status::Status;
+
+#[derive(Debug, Serialize, PartialEq, Eq)]
+struct Health {
+    ok: bool,
+    /// What is wrong; empty when nothing is.
+    reasons: Vec<String>,
+}
+
+pub(super) async fn get(State(web): State<Arc<Web>>) -> Response {
+    let health = judge(&web.statuses().await);
+    let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &health)
+}
+
+fn judge(statuses: &[Result<Status, Away>]) -> Health {
+    let name = |at: usize| if statuses.len() == 1 { "redis".to_owned() } else { format!("redis {}", at + 1) };
+    let wrong = |(at, status): (usize, &Result<Status, Away>)| match status {
+        Err(Away) => Some(format!("{} does not answer", name(at))),
+        Ok(status) if status.has_living_worker() => None,
+        Ok(status) if status.depth == 0 && status.in_flight == 0 => None,
+        Ok(_) => Some(format!("{}: lines wait and no worker is alive", name(at))),
+    };
+    let reasons: Vec<String> = statuses.iter().enumerate().filter_map(wrong).collect();
+    Health { ok: reasons.is_empty(), reasons }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::status::{Heartbeat, Worker};
+
+    fn status(depth: u64, in_flight: u64, heartbeat: Option<i64>) -> Status {
+        let said =
+            Heartbeat { version: String::new(), host: String::new(), pid: 1, started_at: 0, slots: vec![] };
+        let worker = |last_heartbeat| Worker { id: "w".into(), last_heartbeat, said };
+        Status {
+            server: "a".into(),
+            queue: "q".into(),
+            depth,
+            in_flight,
+            invalid: 0,
+            oldest_seconds: None,
+            is_paused: false,
+            delivered: 0,
+            rejected: [].into(),
+            workers: heartbeat.map(worker).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn all_is_well_while_a_worker_lives_or_nothing_waits() {
+        for well in [status(9, 9, Some(3)), status(0, 0, None), status(0, 0, Some(99))] {
+            assert!(judge(&[Ok(well)]).ok);
+        }
+        for ill in [status(9, 0, None), status(0, 9, None), status(9, 0, Some(99))] {
+            assert_eq!(judge(&[Ok(ill)]).reasons, ["redis: lines wait and no worker is alive"]);
+        }
+    }
+
+    #[test]
+    fn every_server_counts() {
+        let health = judge(&[Ok(status(0, 0, None)), Err(Away), Ok(status(1, 0, None))]);
+        assert!(!health.ok);
+        assert_eq!(health.reasons, ["redis 2 does not answer", "redis 3: lines wait and no worker is alive"]);
+    }
+}
