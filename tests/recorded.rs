@@ -1,5 +1,7 @@
 //! What the program of 2016 wrote, what its trackers push, and what those who read the messages depend on.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -161,8 +163,11 @@ fn the_recorded_cases_agree_but_for_the_differences_that_are_named() {
     assert_eq!(other_country, [] as [usize; 0], "the shipped database agrees with that of 2016");
 }
 
+/// Its topic and parts of its message, or the reason why it is rejected.
+type Becomes = Result<(&'static str, &'static [&'static str]), &'static str>;
+
 /// The lines that trackers push, and what must become of each: the reason, or parts of the message.
-const TRACKER_LINES: [(&str, Result<(&str, &[&str]), &str>); 20] = [
+const TRACKER_LINES: [(&str, Becomes); 20] = [
     (
         "188.103.17.61 1465287056 inapp /t/ist adid=ECC27E57-1605-2714-CCCC-13DC6DFB742E Mozilla/5.0 (iPhone; CPU iPhone OS 9_3 like Mac OS X) AppleWebKit/601.1.46 (KHTML, like Gecko) Version/9.0 Mobile/13E230 Safari/601.1",
         Ok((

@@ -15,20 +15,21 @@ const BATCH: usize = 1000;
 
 #[derive(Parser)]
 struct Settings {
+    #[arg(long, env = "REDIS_URL")]
+    redis_url: String,
     #[command(flatten)]
     kafka: kafka::Settings,
 }
 
 /// Copies until it is ended.
 pub fn run() {
-    let variable = |name: &str| std::env::var(name).expect("the benchmark sets it");
     let settings = Settings::parse_from(["bare-copy"]);
     let config = settings.kafka.producer(PRODUCERS, 1_000_000).expect("the benchmark's settings are right");
     std::thread::scope(|threads| {
         for _ in 0..PRODUCERS {
             let config = &config;
             let client =
-                redis::Client::open(variable("REDIS_URL")).expect("the benchmark's address is right");
+                redis::Client::open(settings.redis_url.as_str()).expect("the benchmark's address is right");
             threads.spawn(move || {
                 let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
                 copy(&producer, client.get_connection().expect("redis answers"));

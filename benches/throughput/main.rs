@@ -17,6 +17,7 @@ use harness::{Kafka, KafkaOptions, Launch, Redis, Usage, end_offsets};
 use redis::Commands;
 
 const TOPICS: [&str; 2] = ["clicks", "inapp"];
+const WARM_UP_ROUNDS: usize = 4;
 const MASTER: &str = "master";
 const QUEUE: &str = "click_queue";
 
@@ -31,6 +32,9 @@ struct Arguments {
     fresh_agents: String,
     #[arg(long, default_value = "lz4")]
     compression: String,
+    /// A further variable for the worker, NAME=VALUE
+    #[arg(long)]
+    variable: Vec<String>,
     /// Measure the latency from an idle queue instead
     #[arg(long)]
     latency: bool,
@@ -66,9 +70,11 @@ fn main() {
     fill(&redis, &arguments);
     let copy = std::env::current_exe().expect("we are running");
     let worker = Path::new(env!("CARGO_BIN_EXE_kafkastore"));
-    // The first round warms up the broker.
-    run(&redis, &kafka, &copy, &[bare_copy::ARGUMENT], &arguments);
-    run(&redis, &kafka, worker, &["worker"], &arguments);
+    // The broker's compiler needs some millions of messages to finish its work.
+    for _ in 0..WARM_UP_ROUNDS {
+        run(&redis, &kafka, &copy, &[bare_copy::ARGUMENT], &arguments);
+        run(&redis, &kafka, worker, &["worker"], &arguments);
+    }
     println!(
         "| round | copy events/s | worker events/s | ratio | copy CPU | worker CPU | worker RSS MiB | Redis CPU | Kafka CPU |"
     );
@@ -125,17 +131,20 @@ fn run(redis: &Redis, kafka: &Kafka, program: &Path, command: &[&str], arguments
         (cpu(redis.process_id()), cpu(kafka.process_id()))
     };
     let (redis_before, kafka_before) = servers();
-    let program = Launch::of(program, command)
-        .variables(&[
-            ("REDIS_URL", &redis.url()),
-            ("KAFKA_URL", &kafka.bootstrap()),
-            ("KAFKA_COMPRESSION", &arguments.compression),
-        ])
-        .start();
+    let (redis_url, kafka_url) = (redis.url(), kafka.bootstrap());
+    let mut variables = vec![
+        ("REDIS_URL", redis_url.as_str()),
+        ("KAFKA_URL", &kafka_url),
+        ("KAFKA_COMPRESSION", &arguments.compression),
+    ];
+    variables.extend(arguments.variable.iter().filter_map(|variable| variable.split_once('=')));
+    let program = Launch::of(program, command).variables(&variables).start();
     let first_taken = wait_for(|| {
         let left: u64 = connection.llen(QUEUE).expect("redis answers");
         left < arguments.lines
     });
+    // Kafka is asked only when it can be over: to ask is work for it.
+    wait_for(|| connection.llen::<_, u64>(QUEUE).expect("redis answers") == 0);
     let last_there = wait_for(|| end_offsets(&kafka.bootstrap(), &TOPICS) - before >= arguments.lines);
     let usage = program.usage();
     let (redis_after, kafka_after) = servers();

@@ -11,11 +11,13 @@ use arc_swap::ArcSwap;
 use maxminddb::{LookupResult, MaxMindDbError, Mmap, PathElement, Reader, WithinOptions};
 use serde::de::IgnoredAny;
 
+mod blocks;
 mod code;
 mod stamp;
 #[cfg(test)]
 mod tests;
 
+use blocks::Blocks;
 pub use code::CountryCode;
 use stamp::Stamp;
 
@@ -158,6 +160,7 @@ impl Shape {
 struct Countries {
     reader: Reader<Content>,
     shape: Shape,
+    blocks: Blocks,
 }
 
 impl Countries {
@@ -178,10 +181,21 @@ impl Countries {
             let kind = reader.metadata().database_type.clone();
             return Err(OpenError::NoCountries { path: path_owned(), kind });
         };
-        Ok((Self { reader, shape }, after))
+        let blocks = Blocks::build(|address| {
+            let found = reader.lookup(address.into())?;
+            let code = if found.has_data() { shape.code(&found) } else { None };
+            Ok((found.network()?.prefix(), code))
+        })
+        .map_err(broken)?;
+        Ok((Self { reader, shape, blocks }, after))
     }
 
     fn country(&self, address: IpAddr) -> Option<CountryCode> {
+        if let IpAddr::V4(address) = address
+            && let Some(country) = self.blocks.country(address)
+        {
+            return country;
+        }
         let found = self.reader.lookup(address).ok().filter(LookupResult::has_data)?;
         self.shape.code(&found)
     }

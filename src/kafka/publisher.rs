@@ -1,7 +1,7 @@
 //! A producer that a lane owns. Its calls never block a thread of the runtime.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -57,9 +57,11 @@ impl Publisher {
         gives_up: impl Fn() -> bool,
     ) {
         self.reports().expect(tally, messages.len());
+        // One look at the clock for all: librdkafka would take one for each.
+        let now = epoch_millis();
         for outgoing in messages {
             let opaque = opaque(tally, outgoing.line);
-            if let Err(code) = self.send_one(opaque, outgoing, &gives_up).await {
+            if let Err(code) = self.send_one(opaque, now, outgoing, &gives_up).await {
                 self.reports().report(opaque, Some(code));
             }
         }
@@ -68,12 +70,13 @@ impl Publisher {
     async fn send_one(
         &self,
         opaque: usize,
+        now: i64,
         outgoing: Outgoing<'_>,
         gives_up: impl Fn() -> bool,
     ) -> Result<(), RDKafkaErrorCode> {
         loop {
             let record: BaseRecord<'_, (), [u8], usize> =
-                BaseRecord::with_opaque_to(outgoing.topic, opaque).payload(outgoing.message);
+                BaseRecord::with_opaque_to(outgoing.topic, opaque).payload(outgoing.message).timestamp(now);
             match self.client.send(record).map_err(|(error, _)| code(&error)) {
                 Err(RDKafkaErrorCode::QueueFull) if gives_up() => return Err(RDKafkaErrorCode::PurgeQueue),
                 Err(RDKafkaErrorCode::QueueFull) => tokio::time::sleep(QUEUE_FULL_PAUSE).await,
@@ -86,6 +89,12 @@ impl Publisher {
     pub async fn stop(self) {
         blocking(move || drop(self.client)).await;
     }
+}
+
+/// The time that Kafka keeps beside a message; nothing in the message itself hangs on it.
+fn epoch_millis() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs a call of librdkafka that may block.

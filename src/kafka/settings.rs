@@ -26,6 +26,8 @@ const DEFAULT_PORT: u16 = 9092;
 const QUEUE_BUDGET_KBYTES: usize = 32 * 1024;
 /// The least that one producer needs to get on.
 const QUEUE_LEAST_KBYTES: usize = 4 * 1024;
+/// librdkafka takes no smaller `message.max.bytes`.
+const LEAST_MESSAGE_MAX: usize = 1000;
 /// What a record batch adds to a message.
 const RECORD_OVERHEAD_BYTES: usize = 512;
 
@@ -147,6 +149,11 @@ impl Settings {
     /// # Errors
     /// A plain line that names the variable, when a setting is missing or librdkafka does not know it.
     pub fn client(&self) -> Result<ClientConfig, String> {
+        self.with_properties(self.connection()?)
+    }
+
+    /// How the brokers are reached.
+    fn connection(&self) -> Result<ClientConfig, String> {
         let brokers = self.named();
         let Some(first) = brokers.first() else {
             return Err(
@@ -181,13 +188,6 @@ impl Settings {
             }
             (None, None) => {}
         }
-        for property in &self.kafka_property {
-            config.set(&property.name, &property.value);
-            config.create_native_config().map_err(|_| {
-                let variable = property.name.replace('.', "_").to_uppercase();
-                format!("KAFKA_PROPERTY_{variable}: librdkafka knows no {} with such a value", property.name)
-            })?;
-        }
         Ok(config)
     }
 
@@ -196,17 +196,34 @@ impl Settings {
     /// # Errors
     /// As [`Settings::client`].
     pub fn producer(&self, producers: usize, message_max_bytes: usize) -> Result<ClientConfig, String> {
-        let mut config = self.client()?;
+        let mut config = self.connection()?;
         let share = (QUEUE_BUDGET_KBYTES / producers.max(1)).max(QUEUE_LEAST_KBYTES);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
+            // Long enough for large record batches under load, short enough for nobody to wait for a message.
+            .set("linger.ms", "10")
             .set("compression.type", self.compression_name())
             .set("queue.buffering.max.kbytes", share.to_string())
             .set("queue.buffering.max.messages", "0")
-            .set("message.max.bytes", (message_max_bytes + RECORD_OVERHEAD_BYTES).to_string())
+            .set(
+                "message.max.bytes",
+                (message_max_bytes + RECORD_OVERHEAD_BYTES).max(LEAST_MESSAGE_MAX).to_string(),
+            )
             .set("statistics.interval.ms", "5000");
+        self.with_properties(config)
+    }
+
+    /// Last, so that the user's word counts.
+    fn with_properties(&self, mut config: ClientConfig) -> Result<ClientConfig, String> {
+        for property in &self.kafka_property {
+            config.set(&property.name, &property.value);
+            config.create_native_config().map_err(|_| {
+                let variable = property.name.replace('.', "_").to_uppercase();
+                format!("KAFKA_PROPERTY_{variable}: librdkafka knows no {} with such a value", property.name)
+            })?;
+        }
         Ok(config)
     }
 
@@ -285,5 +302,8 @@ mod tests {
         assert_eq!(four.get("queue.buffering.max.kbytes"), Some("8192"));
         assert_eq!(four.get("message.timeout.ms"), Some("0"));
         assert_eq!(four.get("compression.type"), Some("none"));
+        let linger =
+            settings(&["--kafka-url", "a:1", "--kafka-property", "linger.ms=1"]).producer(1, 1).unwrap();
+        assert_eq!(linger.get("linger.ms"), Some("1"));
     }
 }

@@ -32,8 +32,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
-        Self { messages: Vec::with_capacity(bytes), lines: Vec::with_capacity(lines), ..Self::default() }
+    /// Takes the memory of a draft that is done with: fresh pages cost more than what is written to them.
+    pub fn reusing(done: Self) -> Self {
+        let Self { mut messages, mut lines, .. } = done;
+        messages.clear();
+        lines.clear();
+        Self { messages, lines, ..Self::default() }
     }
 
     /// Enriches one line.

@@ -15,15 +15,16 @@ use super::draft::Draft;
 use super::stop::Stop;
 use super::{Source, Worker};
 use crate::kafka::Publisher;
-use crate::kafka::topics::Topic;
 use crate::payload::{Reason, Rejection};
 use crate::queue::slot::Error;
 use crate::queue::{Batch, Reservation, Slot};
 
-/// Batches under way in a lane: one is delivered, one waits for its turn, one is being made.
-pub(super) const BATCHES_UNDER_WAY: usize = 3;
+/// Batches under way in a lane: enough for librdkafka to make large record batches of them.
+pub(super) const BATCHES_UNDER_WAY: usize = 8;
 /// With this many bytes under way nothing more is reserved: lines can be 100 kB.
 const BYTES_UNDER_WAY: usize = 8 * 1024 * 1024;
+/// A larger draft's memory is given back.
+const KEPT_BYTES: usize = 1024 * 1024;
 /// How often a lane of a paused queue looks.
 const PAUSED_LOOK: Duration = Duration::from_secs(1);
 /// From this take-over on, each line is put on record before it is enriched.
@@ -53,6 +54,8 @@ pub(super) struct Lane {
     pub publisher: Publisher,
     pub under_way: VecDeque<Shipment>,
     free_tallies: Vec<usize>,
+    /// Drafts whose memory is used again.
+    done: Vec<Draft>,
 }
 
 /// Works in one slot after another until it is to stop.
@@ -103,6 +106,7 @@ impl Lane {
                         publisher,
                         under_way: VecDeque::new(),
                         free_tallies: (0..BATCHES_UNDER_WAY).collect(),
+                        done: Vec::new(),
                     };
                     return lane.wait_for_kafka().await;
                 }
@@ -121,21 +125,26 @@ impl Lane {
     async fn wait_for_kafka(self) -> Option<Self> {
         let mut backoff = Backoff::new();
         loop {
-            match crate::kafka::topics::list(&self.publisher).await {
-                Ok(_) => return Some(self),
-                Err(error) => {
+            let attempt = async {
+                let listed = crate::kafka::topics::list(&self.publisher).await;
+                if let Err(error) = &listed {
                     let pause = backoff.pause();
                     if backoff.is_worth_telling() {
                         warn!(%error, "kafka does not answer, lines wait in redis");
                     }
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.stop.requested() => {
-                            self.end().await;
-                            return None;
-                        }
-                    }
+                    tokio::time::sleep(pause).await;
                 }
+                listed.is_ok()
+            };
+            let is_there = tokio::select! {
+                is_there = attempt => is_there,
+                () = self.stop.requested() => {
+                    self.end().await;
+                    return None;
+                }
+            };
+            if is_there {
+                return Some(self);
             }
         }
     }
@@ -237,9 +246,7 @@ impl Lane {
     async fn enrich(&mut self, batch: &Batch, lines: &[(usize, Vec<u8>)]) -> Result<Draft, Ended> {
         let worker = Arc::clone(&self.worker);
         let is_suspicious = batch.entry.takeovers >= SUSPICIOUS_TAKEOVERS;
-        // What enrichment adds is about as long as the user agent that it drops.
-        let bytes = lines.iter().map(|(_, raw)| raw.len()).sum();
-        let mut draft = Draft::with_capacity(lines.len(), bytes);
+        let mut draft = Draft::reusing(self.done.pop().unwrap_or_default());
         for (index, raw) in lines {
             if batch.convicted == Some(*index) {
                 let rejection = Rejection::new(Reason::Crash, "two workers in a row ended at this line");
@@ -264,90 +271,6 @@ impl Lane {
             self.persist("suspect", async |slot| slot.suspect(batch, None).await).await?;
         }
         Ok(draft)
-    }
-
-    /// Rejects lines whose topic is stray. A topic that was named, or delivered to before, is a wrong setting and no
-    /// bad line: then it waits for someone to mend it, and moves nothing.
-    pub async fn reject_strays<'a>(
-        &mut self,
-        draft: &mut Draft,
-        raw: impl Fn(usize) -> Option<&'a [u8]>,
-    ) -> Result<(), Ended> {
-        let mut backoff = Backoff::new();
-        loop {
-            let names = draft.topics();
-            let trouble = match self.worker.topics.look_up(&self.publisher, &names).await {
-                Ok(found) => {
-                    let strays = names.into_iter().zip(found).filter_map(|(name, topic)| match topic {
-                        Topic::Writable => None,
-                        Topic::Stray(detail) => Some((name, detail)),
-                    });
-                    match self.wrong_setting(strays.collect(), draft, &raw).await? {
-                        None => return Ok(()),
-                        Some(trouble) => {
-                            self.worker.topics.forget_strays().await;
-                            trouble
-                        }
-                    }
-                }
-                Err(error) => error.to_string(),
-            };
-            let pause = backoff.pause();
-            if backoff.is_worth_telling() {
-                warn!(trouble, "kafka is not as it should be, lines wait in redis");
-            }
-            self.pause(pause).await?;
-        }
-    }
-
-    /// Rejects the lines of stray topics, unless one of them should be there: then says which.
-    async fn wrong_setting<'a>(
-        &mut self,
-        strays: Vec<(String, String)>,
-        draft: &mut Draft,
-        raw: impl Fn(usize) -> Option<&'a [u8]>,
-    ) -> Result<Option<String>, Ended> {
-        if strays.is_empty() {
-            return Ok(None);
-        }
-        let names: Vec<String> = strays.iter().map(|(name, _)| name.clone()).collect();
-        let known = self.persist("topics", async |slot| slot.delivered_before(&names).await).await?;
-        let worker = Arc::clone(&self.worker);
-        let is_named = |name: &str| {
-            let bare = name.strip_prefix(&worker.topic_prefix).unwrap_or(name);
-            worker.enricher.allowed_topics().as_ref().is_some_and(|allowed| allowed.contains(bare))
-        };
-        for ((name, detail), was_delivered_to) in strays.iter().zip(known) {
-            if was_delivered_to || is_named(name) {
-                return Ok(Some(format!("topic {name}: {detail}")));
-            }
-        }
-        for (name, detail) in &strays {
-            draft.reject_topic(name, detail, &raw);
-        }
-        Ok(None)
-    }
-
-    /// Moves rejected lines to the invalid list, and into Kafka before that where it is wanted.
-    pub async fn move_rejected(&mut self, batch: &Batch, draft: &mut Draft) -> Result<(), Ended> {
-        let rejected = draft.take_rejected();
-        if rejected.is_empty() {
-            return Ok(());
-        }
-        let worker = Arc::clone(&self.worker);
-        if let Some(dead_letters) = &worker.dead_letters {
-            tokio::select! {
-                () = dead_letters.send(&rejected) => {}
-                () = self.stop.overdue() => return Err(Ended::Stopped),
-                () = self.slot.lease().lost() => return Err(Ended::LeaseLost),
-            }
-        }
-        let moved = self.persist("reject", async |slot| slot.reject(batch, &rejected).await).await?;
-        worker.stats.count_rejected(moved.lines);
-        if moved.dropped > 0 {
-            warn!(dropped = moved.dropped, "the invalid list is full, its oldest lines are gone");
-        }
-        Ok(())
     }
 
     /// Hands lines of a shipment to Kafka.
@@ -404,6 +327,9 @@ impl Lane {
         let lines = topics.iter().map(|(_, lines)| lines).sum();
         self.worker.stats.count_batch(lines, shipment.sent_at.elapsed());
         self.free_tallies.push(shipment.tally);
+        if shipment.draft.bytes() <= KEPT_BYTES {
+            self.done.push(shipment.draft);
+        }
         Ok(())
     }
 

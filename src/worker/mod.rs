@@ -1,19 +1,21 @@
 //! The main job, composed: lanes reserve, enrich, publish and acknowledge.
 //!
-//! - [`settings`]: how many lanes, how large a batch
-//! - [`lane`]: one slot and one producer, and the loop around them
-//! - [`draft`]: a batch enriched, ready to be sent
-//! - [`settle`]: what was not delivered at once: sent again, halved, rejected
-//! - [`recover`]: batches of workers that have gone
-//! - [`dead_letters`]: rejected lines, in Kafka as well
-//! - [`upkeep`]: leases and heartbeats, the country database, the line a minute
-//! - [`stop`]: how it ends
+//! - `settings`: how many lanes, how large a batch
+//! - `lane`: one slot and one producer, and the loop around them
+//! - `draft`: a batch enriched, ready to be sent
+//! - `reject`: lines that cannot be delivered leave their batch
+//! - `settle`: what was not delivered at once: sent again, halved, rejected
+//! - `recover`: batches of workers that have gone
+//! - `dead_letters`: rejected lines, in Kafka as well
+//! - `upkeep`: leases and heartbeats, the country database, the line a minute
+//! - `stop`: how it ends
 
 mod backoff;
 mod dead_letters;
 mod draft;
 mod lane;
 mod recover;
+mod reject;
 mod settings;
 mod settle;
 mod stop;
@@ -164,7 +166,11 @@ fn on_its_own_thread<F: Future<Output = ()>>(
     task: impl FnOnce() -> F + Send + 'static,
 ) -> Result<(), WorkerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    threads.spawn_blocking(move || runtime.block_on(task()));
+    threads.spawn_blocking(move || {
+        runtime.block_on(task());
+        // A call of librdkafka that still waits for Kafka must not hold up a stop.
+        runtime.shutdown_background();
+    });
     Ok(())
 }
 

@@ -46,9 +46,10 @@ pub(super) async fn beat(worker: Arc<Worker>, source: Arc<Source>) {
             started_at: worker.started_at,
             slots: source.held_leases().iter().filter_map(|lease| slot(lease.key())).collect(),
         };
-        // The lanes tell of a Redis that is away.
-        let pause =
-            if status::beat(&mut link, &worker.id, &heartbeat).await.is_ok() { HEARTBEAT } else { RETRY };
+        // At first the lanes have no slots yet. They also tell of a Redis that is away.
+        let is_complete = !heartbeat.slots.is_empty();
+        let is_told = status::beat(&mut link, &worker.id, &heartbeat).await.is_ok();
+        let pause = if is_told && is_complete { HEARTBEAT } else { RETRY };
         tokio::time::sleep(pause).await;
     }
 }

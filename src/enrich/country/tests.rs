@@ -139,3 +139,18 @@ fn errors_name_the_file_and_what_is_wrong() {
         format!("{} holds no countries: it is a database of type Test", other.path.display())
     );
 }
+
+#[test]
+fn the_table_of_blocks_says_what_the_tree_says() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/geo-whois-asn-country.mmdb");
+    let (countries, _) = super::Countries::load(&path).unwrap();
+    let mut by_table = 0;
+    for number in 0..200_000_u32 {
+        let address = std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761));
+        let Some(country) = countries.blocks.country(address) else { continue };
+        by_table += 1;
+        let found = countries.reader.lookup(address.into()).unwrap();
+        assert_eq!(country, countries.shape.code(&found), "{address}");
+    }
+    assert!(by_table > 150_000, "{by_table} of 200,000 addresses lie in blocks of one country");
+}
