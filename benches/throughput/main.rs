@@ -30,7 +30,7 @@ struct Arguments {
     /// Share of user agents that no line had before
     #[arg(long, default_value = "0")]
     fresh_agents: String,
-    #[arg(long, default_value = "lz4")]
+    #[arg(long, default_value = "none")]
     compression: String,
     /// A further variable for the worker, NAME=VALUE
     #[arg(long)]

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use crate::enrich::{self, Enricher};
+use crate::enrich::{self, DeviceCache, Enricher};
 use crate::message::Message;
 use crate::payload::Rejection;
 use crate::queue::invalid::Record;
@@ -51,13 +51,14 @@ fn filter(
     let mut output = BufWriter::new(output);
     let mut raw = Vec::new();
     let mut message = Vec::new();
+    let mut cache = DeviceCache::default();
     let mut line = 0_u64;
     while input.read_until(b'\n', &mut raw)? > 0 {
         line += 1;
         let payload = raw.strip_suffix(b"\n").unwrap_or(&raw);
         let now = arguments.now.unwrap_or_else(epoch_seconds);
         message.clear();
-        match enricher.enrich(payload, now, &mut message) {
+        match enricher.enrich(&mut cache, payload, now, &mut message) {
             Ok(_) if arguments.json => writeln!(output, "{}", explained(enricher, payload, &message))?,
             Ok(topic) => {
                 output.write_all(topic.as_bytes())?;

@@ -8,10 +8,8 @@ pub mod country;
 pub mod device;
 pub mod settings;
 
-use std::sync::Arc;
-
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::unsync::Cache;
 
 use crate::message::{self, DeviceMeta};
 use crate::payload::{AllowedTopics, Payload, Reason, Rejection, join_words};
@@ -23,10 +21,10 @@ pub use settings::Settings;
 
 /// Only so much of a user agent is looked at.
 const USER_AGENT_MAX_BYTES: usize = 2048;
-/// Memory for the answers to user agents seen lately.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// Memory for the answers that one cache holds.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// How many answers that is about.
-const CACHE_ITEMS: usize = 20_000;
+const CACHE_ITEMS: usize = 10_000;
 /// What an entry of the cache takes beside its texts.
 const CACHE_ENTRY_BYTES: usize = 160;
 
@@ -34,7 +32,6 @@ const CACHE_ENTRY_BYTES: usize = 160;
 pub struct Enricher {
     countries: CountryDatabase,
     engine: Woothee,
-    cache: Cache<Box<[u8]>, Arc<DeviceMeta>, ByBytes>,
     allowed_topics: AllowedTopics,
     message_max_bytes: usize,
 }
@@ -47,11 +44,21 @@ pub struct Explained<'a> {
     pub country: Option<CountryCode>,
 }
 
+/// The answers to user agents seen lately. Each lane has its own: a few user agents make most of the traffic, and two
+/// cores that count references to the same answer get in each other's way.
+pub struct DeviceCache(Cache<Vec<u8>, DeviceMeta, ByBytes>);
+
+impl Default for DeviceCache {
+    fn default() -> Self {
+        Self(Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByBytes))
+    }
+}
+
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Box<[u8]>, Arc<DeviceMeta>> for ByBytes {
-    fn weight(&self, user_agent: &Box<[u8]>, meta: &Arc<DeviceMeta>) -> u64 {
+impl Weighter<Vec<u8>, DeviceMeta> for ByBytes {
+    fn weight(&self, user_agent: &Vec<u8>, meta: &DeviceMeta) -> u64 {
         (user_agent.len() + meta.heap_bytes() + CACHE_ENTRY_BYTES) as u64
     }
 }
@@ -65,7 +72,6 @@ impl Enricher {
         Ok(Self {
             countries: settings.open_country_database()?,
             engine: Woothee::new(),
-            cache: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByBytes),
             allowed_topics: settings.allowed_topics(),
             message_max_bytes: settings.message_max_bytes,
         })
@@ -77,15 +83,23 @@ impl Enricher {
     /// When the line is to be rejected; `message` is then as before.
     pub fn enrich<'a>(
         &self,
+        cache: &mut DeviceCache,
         line: &'a [u8],
         reserved_at: i64,
         message: &mut Vec<u8>,
     ) -> Result<&'a str, Rejection> {
         let payload = Payload::parse(line, &self.allowed_topics)?;
-        let device = self.device_meta(payload.raw_user_agent);
         let country = self.countries.country(payload.address);
+        let country = country.as_ref().map(CountryCode::as_str);
         let start = message.len();
-        message::write(message, &payload, &device, country.as_ref().map(CountryCode::as_str), reserved_at);
+        let user_agent = looked_at(payload.raw_user_agent);
+        if let Some(device) = cache.0.get(user_agent) {
+            message::write(message, &payload, device, country, reserved_at);
+        } else {
+            let device = self.device_meta(user_agent);
+            message::write(message, &payload, &device, country, reserved_at);
+            cache.0.insert(user_agent.to_vec(), device);
+        }
         let size = message.len() - start;
         if size > self.message_max_bytes {
             message.truncate(start);
@@ -102,7 +116,7 @@ impl Enricher {
     /// When the line is to be rejected.
     pub fn explain<'a>(&self, line: &'a [u8]) -> Result<Explained<'a>, Rejection> {
         let payload = Payload::parse(line, &self.allowed_topics)?;
-        let device = self.detect(payload.raw_user_agent);
+        let device = self.detect(looked_at(payload.raw_user_agent));
         let country = self.countries.country(payload.address);
         Ok(Explained { payload, device, country })
     }
@@ -122,24 +136,21 @@ impl Enricher {
         self.message_max_bytes
     }
 
-    fn device_meta(&self, raw_user_agent: &[u8]) -> Arc<DeviceMeta> {
-        let key = &raw_user_agent[..raw_user_agent.len().min(USER_AGENT_MAX_BYTES)];
-        if let Some(meta) = self.cache.get(key) {
-            return meta;
-        }
-        let device = self.detect(key);
-        let meta = Arc::new(DeviceMeta::new(
+    fn device_meta(&self, user_agent: &[u8]) -> DeviceMeta {
+        let device = self.detect(user_agent);
+        DeviceMeta::new(
             device.bot_name.as_deref(),
             device.device,
             device.device_name.as_deref(),
             device.platform.as_deref(),
-        ));
-        self.cache.insert(key.into(), Arc::clone(&meta));
-        meta
+        )
     }
 
     fn detect(&self, raw_user_agent: &[u8]) -> Device {
-        let looked_at = &raw_user_agent[..raw_user_agent.len().min(USER_AGENT_MAX_BYTES)];
-        self.engine.detect(&String::from_utf8_lossy(&join_words(looked_at)))
+        self.engine.detect(&String::from_utf8_lossy(&join_words(raw_user_agent)))
     }
+}
+
+fn looked_at(raw_user_agent: &[u8]) -> &[u8] {
+    &raw_user_agent[..raw_user_agent.len().min(USER_AGENT_MAX_BYTES)]
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::epoch_seconds;
-use crate::enrich::Enricher;
+use crate::enrich::{DeviceCache, Enricher};
 use crate::kafka::publisher::Outgoing;
 use crate::payload::{Reason, Rejection};
 use crate::queue::invalid::Record;
@@ -20,6 +20,16 @@ struct Line {
     message: Range<usize>,
     /// Rejected after all: its topic is stray, or Kafka refused it.
     is_rejected: bool,
+}
+
+/// What all lines of a batch are enriched with.
+pub struct Enriching<'a> {
+    pub enricher: &'a Enricher,
+    pub cache: &'a mut DeviceCache,
+    /// Stands before the name of every topic.
+    pub prefix: &'a str,
+    /// In seconds since 1970.
+    pub reserved_at: i64,
 }
 
 #[derive(Debug, Default)]
@@ -41,9 +51,10 @@ impl Draft {
     }
 
     /// Enriches one line.
-    pub fn add(&mut self, enricher: &Enricher, prefix: &str, index: usize, raw: &[u8], reserved_at: i64) {
+    pub fn add(&mut self, enriching: &mut Enriching<'_>, index: usize, raw: &[u8]) {
         let start = self.messages.len();
-        match enricher.enrich(raw, reserved_at, &mut self.messages) {
+        let Enriching { enricher, cache, prefix, reserved_at } = enriching;
+        match enricher.enrich(cache, raw, *reserved_at, &mut self.messages) {
             Ok(topic) => {
                 let topic = self.topic(prefix, topic);
                 let message = start..self.messages.len();

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
-use super::draft::Draft;
+use super::draft::{Draft, Enriching};
 use super::stop::Stop;
 use super::{Source, Worker};
+use crate::enrich::DeviceCache;
 use crate::kafka::Publisher;
 use crate::payload::{Reason, Rejection};
 use crate::queue::slot::Error;
@@ -54,6 +55,7 @@ pub(super) struct Lane {
     pub publisher: Publisher,
     pub under_way: VecDeque<Shipment>,
     free_tallies: Vec<usize>,
+    device_cache: DeviceCache,
     /// Drafts whose memory is used again.
     done: Vec<Draft>,
 }
@@ -106,6 +108,7 @@ impl Lane {
                         publisher,
                         under_way: VecDeque::new(),
                         free_tallies: (0..BATCHES_UNDER_WAY).collect(),
+                        device_cache: DeviceCache::default(),
                         done: Vec::new(),
                     };
                     return lane.wait_for_kafka().await;
@@ -261,7 +264,13 @@ impl Lane {
                 raw.windows(8).any(|word| word == b"crash-me"),
                 |_| unreachable!()
             );
-            draft.add(&worker.enricher, &worker.topic_prefix, *index, raw, batch.reserved_at());
+            let mut enriching = Enriching {
+                enricher: &worker.enricher,
+                cache: &mut self.device_cache,
+                prefix: &worker.topic_prefix,
+                reserved_at: batch.reserved_at(),
+            };
+            draft.add(&mut enriching, *index, raw);
         }
         if batch.convicted.is_some() {
             // First, so that the line is not sent to its doom again when this worker ends now.
@@ -275,9 +284,8 @@ impl Lane {
 
     /// Hands lines of a shipment to Kafka.
     pub async fn send(&self, shipment: &mut Shipment, lines: &[usize]) {
-        let half = lines.len() / 2;
-        let messages = lines.iter().enumerate().map(|(place, &line)| {
-            fail::fail_point!("sending", place == half, |_| unreachable!());
+        let messages = lines.iter().map(|&line| {
+            fail::fail_point!("sending");
             shipment.draft.outgoing(line)
         });
         let lease = self.slot.lease();

@@ -57,7 +57,9 @@ fn kill_at(step: &str) {
         lines.insert(place * 50, line.clone());
     }
     scene.push(&lines);
-    let hang = format!("{step}=10*off->sleep(600000)");
+    // One step is taken for each line: there it stands in the middle of a batch.
+    let passes = if step == "sending" { 10 * BATCH + BATCH / 2 } else { 10 };
+    let hang = format!("{step}={passes}*off->sleep(600000)");
     let worker = scene.worker(&[("LANES", "1"), ("BATCH_SIZE", "50"), ("FAILPOINTS", &hang)]);
     let mut seen = (0, 0);
     let mut since = std::time::Instant::now();
