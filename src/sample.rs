@@ -38,7 +38,7 @@ const CALLS: [(&str, &str, u64); 6] = [
     ("/t/mac", "&campaign_link_id=117", 2),
 ];
 
-/// What trackers do push and no worker can accept (TRACKERS.md): an address, empty for one that is
+/// What trackers do push and no worker can accept: an address, empty for one that is
 /// sound, and what stands between the time and the user agent.
 const BAD_LINES: [(&str, &str); 4] = [
     ("unknown", "inapp /t/apo a=4"), // from X-Forwarded-For

@@ -14,7 +14,7 @@ fn lines(seed: u64, mix: Mix, count: usize) -> Vec<String> {
     (0..count).map(|_| next()).collect()
 }
 
-/// What DESIGN.md, section 1, accepts: the fields up to the query, and the user agent.
+/// What a worker accepts: the fields up to the query, and the user agent.
 fn accepted(line: &str) -> Option<([&str; 5], &str)> {
     let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
     let fields: [&str; 5] = words.try_into().ok()?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
@@ -125,12 +125,6 @@ impl Kafka {
         acl::allow(&self.bootstrap(), user, resource, operations);
     }
 
-    /// Takes back what `allow` has allowed, and returns when the broker knows it.
-    #[track_caller]
-    pub fn revoke(&self, user: &str, resource: Resource, operations: &[Operation]) {
-        acl::revoke(&self.bootstrap(), user, resource, operations);
-    }
-
     /// Creates a topic, and returns when it can be written to.
     #[track_caller]
     pub fn create_topic(&self, name: &str, partitions: i32, configuration: &[(&str, &str)]) {
@@ -142,18 +136,6 @@ impl Kafka {
         let created = admin.runtime.block_on(admin.client.create_topics([&topic], &admin_options()));
         let results = created.unwrap_or_else(|error| panic!("creating {name}: {error}"));
         assert!(results.iter().all(Result::is_ok), "creating {name}: {results:?}");
-        self.wait_for_partitions(name, partitions);
-    }
-
-    /// Raises the number of partitions to `partitions`, and returns when they can be written to.
-    #[track_caller]
-    pub fn grow_topic(&self, name: &str, partitions: i32) {
-        let count = usize::try_from(partitions).expect("a positive number");
-        let wanted = NewPartitions::new(name, count);
-        let admin = self.admin();
-        let created = admin.runtime.block_on(admin.client.create_partitions([&wanted], &admin_options()));
-        let results = created.unwrap_or_else(|error| panic!("growing {name}: {error}"));
-        assert!(results.iter().all(Result::is_ok), "growing {name}: {results:?}");
         self.wait_for_partitions(name, partitions);
     }
 

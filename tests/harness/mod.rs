@@ -42,7 +42,7 @@ pub use acl::{Operation, Resource};
 pub use certificates::{Authority, Certificate};
 pub use kafka::{Kafka, KafkaOptions, client_config};
 pub use program::{Launch, Program, Signal, Usage};
-pub use reader::{Isolation, Received, end_offsets, read_all, read_all_uncommitted, read_each};
+pub use reader::{Received, end_offsets, read_all, read_each};
 pub use redis::{Redis, connect};
 
 /// How long a server may take to become ready on a busy machine.

@@ -23,35 +23,18 @@ pub struct Received {
     pub payload: Vec<u8>,
 }
 
-/// Which messages of transactions are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Only those of committed ones, up to the first that is still open.
-    ReadCommitted,
-    /// Those of aborted and open ones too.
-    ReadUncommitted,
-}
-
 /// Returns all messages from the beginning to the present end, as a consumer with `read_committed` sees them.
 #[track_caller]
 pub fn read_all(bootstrap: &str, topics: &[&str]) -> Vec<Received> {
     let mut all = Vec::new();
-    read_each(bootstrap, topics, Isolation::ReadCommitted, |message| all.push(message));
-    all
-}
-
-/// The same, with the messages of aborted and open transactions.
-#[track_caller]
-pub fn read_all_uncommitted(bootstrap: &str, topics: &[&str]) -> Vec<Received> {
-    let mut all = Vec::new();
-    read_each(bootstrap, topics, Isolation::ReadUncommitted, |message| all.push(message));
+    read_each(bootstrap, topics, |message| all.push(message));
     all
 }
 
 /// Hands each message from the beginning to the present end to `take`, in order within a partition.
 #[track_caller]
-pub fn read_each(bootstrap: &str, topics: &[&str], isolation: Isolation, mut take: impl FnMut(Received)) {
-    let consumer = consumer(bootstrap, isolation);
+pub fn read_each(bootstrap: &str, topics: &[&str], mut take: impl FnMut(Received)) {
+    let consumer = consumer(bootstrap);
     for topic in topics {
         read_topic(&consumer, topic, &mut take);
     }
@@ -136,23 +119,16 @@ fn insist<T>(topic: &str, mut ask: impl FnMut() -> Result<T, KafkaError>) -> T {
 fn shared_consumer(bootstrap: &str) -> Arc<BaseConsumer> {
     static CONSUMERS: OnceLock<Mutex<HashMap<String, Arc<BaseConsumer>>>> = OnceLock::new();
     let mut consumers = lock(CONSUMERS.get_or_init(Mutex::default));
-    let kept = consumers
-        .entry(bootstrap.to_owned())
-        .or_insert_with(|| Arc::new(consumer(bootstrap, Isolation::ReadUncommitted)));
+    let kept = consumers.entry(bootstrap.to_owned()).or_insert_with(|| Arc::new(consumer(bootstrap)));
     Arc::clone(kept)
 }
 
-fn consumer(bootstrap: &str, isolation: Isolation) -> BaseConsumer {
-    let level = match isolation {
-        Isolation::ReadCommitted => "read_committed",
-        Isolation::ReadUncommitted => "read_uncommitted",
-    };
+fn consumer(bootstrap: &str) -> BaseConsumer {
     client_config(bootstrap)
         .set("group.id", "kafkastore-tests") // librdkafka wants one; nothing is ever stored in it
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
-        .set("isolation.level", level)
         .set("fetch.wait.max.ms", "20")
         .set("fetch.message.max.bytes", "8388608")
         .set("queued.min.messages", "1000000")

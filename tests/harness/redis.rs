@@ -86,11 +86,6 @@ impl Redis {
         self.port
     }
 
-    /// Returns the certificate that a client has to trust, of a server made by `start_tls`.
-    pub fn ca_file(&self) -> &PathBuf {
-        &self.authority.as_ref().expect("only a server made by start_tls has one").certificate
-    }
-
     /// Returns a connection to database 0; with TLS it trusts any certificate.
     #[track_caller]
     pub fn connection(&self) -> Connection {

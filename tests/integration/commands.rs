@@ -38,7 +38,9 @@ fn lines_that_are_sent_show_in_the_status_and_come_back_by_tail() {
     let after = status(&scene);
     assert_eq!((after["depth"].as_u64(), after["delivered"].as_u64()), (Some(0), Some(100)));
     assert_eq!((after["invalid"].as_u64(), after["rejected"]["ip"].as_u64()), (Some(1), Some(1)));
-    assert_eq!(after["workers"][0]["slots"].as_array().unwrap().len(), 2);
+    wait_until(MINUTE, "the heartbeat tells both slots", || {
+        status(&scene)["workers"][0]["slots"].as_array().is_some_and(|slots| slots.len() == 2)
+    });
 
     let tail = output(&scene, &["tail", &scene.topics[0], "--from-beginning", "--count", "100", "--json"]);
     let messages: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

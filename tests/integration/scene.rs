@@ -107,7 +107,7 @@ impl Scene {
     pub fn arrived(&self) -> Arrived {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         let mut arrived = Arrived::default();
-        read_each(&self.kafka_url, &topics, harness::Isolation::ReadCommitted, |message| {
+        read_each(&self.kafka_url, &topics, |message| {
             arrived.add(message.payload);
         });
         arrived
