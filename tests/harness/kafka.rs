@@ -93,19 +93,14 @@ impl Kafka {
         format!("127.0.0.1:{}", self.tls_port)
     }
 
-    /// Returns the address of the listener for users with a password.
-    pub fn acl_bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.sasl_port)
-    }
-
-    /// Returns the librdkafka properties, the address among them, with which a client is `user`.
-    pub fn acl_client_properties(&self, user: &str) -> Vec<(&'static str, String)> {
+    /// Returns the variables with which the program is `user`.
+    pub fn acl_variables(&self, user: &str) -> Vec<(&'static str, String)> {
         vec![
-            ("bootstrap.servers", self.acl_bootstrap()),
-            ("security.protocol", "sasl_plaintext".to_owned()),
-            ("sasl.mechanism", "PLAIN".to_owned()),
-            ("sasl.username", user.to_owned()),
-            ("sasl.password", password(user)),
+            ("KAFKA_URL", format!("127.0.0.1:{}", self.sasl_port)),
+            ("KAFKA_PROPERTY_SECURITY_PROTOCOL", "sasl_plaintext".to_owned()),
+            ("KAFKA_PROPERTY_SASL_MECHANISM", "PLAIN".to_owned()),
+            ("KAFKA_PROPERTY_SASL_USERNAME", user.to_owned()),
+            ("KAFKA_PROPERTY_SASL_PASSWORD", password(user)),
         ]
     }
 

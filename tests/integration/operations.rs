@@ -132,16 +132,8 @@ fn tail_needs_no_right_to_a_group() {
     let _worker = scene.worker(&[]);
     scene.push(&scene.lines(0..5));
     scene.wait_until_drained(MINUTE);
-    let acl = kafka.acl_client_properties("reader");
-    let property = |name: &str| acl.iter().find(|(known, _)| *known == name).unwrap().1.clone();
-    let (url, user, password) = (kafka.acl_bootstrap(), property("sasl.username"), property("sasl.password"));
-    let variables = [
-        ("KAFKA_URL", url.as_str()),
-        ("KAFKA_PROPERTY_SECURITY_PROTOCOL", "sasl_plaintext"),
-        ("KAFKA_PROPERTY_SASL_MECHANISM", "PLAIN"),
-        ("KAFKA_PROPERTY_SASL_USERNAME", &user),
-        ("KAFKA_PROPERTY_SASL_PASSWORD", &password),
-    ];
+    let acl = kafka.acl_variables("reader");
+    let variables: Vec<(&str, &str)> = acl.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let (code, printed, complained) = ended(&["tail", "--from-beginning", "--count", "5"], &variables);
     assert_eq!((code, printed.lines().count(), complained.as_str()), (0, 5, ""));
 }

@@ -18,17 +18,9 @@ fn stray_topics_cost_the_others_no_time() {
         kafka.allow("worker", Resource::Topic(topic), &[Operation::Write, Operation::Describe]);
     }
     kafka.allow("worker", Resource::Topic(&forbidden), &[Operation::Describe]);
-    let acl = kafka.acl_client_properties("worker");
-    let property = |name: &str| acl.iter().find(|(known, _)| *known == name).unwrap().1.clone();
-    let (url, user, password) = (kafka.acl_bootstrap(), property("sasl.username"), property("sasl.password"));
-    let variables = [
-        ("KAFKA_URL", url.as_str()),
-        ("KAFKA_PROPERTY_SECURITY_PROTOCOL", "sasl_plaintext"),
-        ("KAFKA_PROPERTY_SASL_MECHANISM", "PLAIN"),
-        ("KAFKA_PROPERTY_SASL_USERNAME", &user),
-        ("KAFKA_PROPERTY_SASL_PASSWORD", &password),
-        ("INVALID_MAX_BYTES", "100000000"),
-    ];
+    let acl = kafka.acl_variables("worker");
+    let mut variables: Vec<(&str, &str)> = acl.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    variables.push(("INVALID_MAX_BYTES", "100000000"));
 
     let worker = scene.worker(&variables);
     scene.push(&scene.lines(0..LINES));
