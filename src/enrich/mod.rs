@@ -131,11 +131,6 @@ impl Enricher {
         &self.allowed_topics
     }
 
-    /// The largest message that is let through, in bytes.
-    pub fn message_max_bytes(&self) -> usize {
-        self.message_max_bytes
-    }
-
     fn device_meta(&self, user_agent: &[u8]) -> DeviceMeta {
         let device = self.detect(user_agent);
         DeviceMeta::new(

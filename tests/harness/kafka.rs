@@ -29,8 +29,6 @@ pub struct KafkaOptions<'a> {
     pub users: &'a [&'a str],
     /// Adds a TLS listener that asks for a client certificate; its common name is the user.
     pub tls: bool,
-    /// Further lines of `server.properties`; the last of two with the same name counts.
-    pub properties: &'a [&'a str],
 }
 
 /// A broker on ports and in a directory of its own; it creates no topics unasked.
@@ -69,9 +67,6 @@ impl Kafka {
             properties += &tls_properties(authority, directory.path());
         }
         properties += &format!("listeners={listeners}\n");
-        for property in options.properties {
-            properties += &format!("{property}\n");
-        }
         let configuration = directory.path().join("server.properties");
         fs::write(&configuration, properties).expect("the directory is ours");
 
@@ -160,22 +155,8 @@ impl Kafka {
         self.server.kill();
     }
 
-    /// Makes the broker hang (SIGSTOP): connections stay open, nothing is answered.
-    pub fn pause(&self) {
-        self.server.signal(Signal::STOP);
-    }
-
-    /// Lets the broker go on after `pause`.
-    pub fn resume(&self) {
-        self.server.signal(Signal::CONT);
-    }
-
     pub fn process_id(&self) -> Option<i32> {
         self.server.pid().map(|pid| pid.as_raw_pid())
-    }
-
-    pub fn log_tail(&self) -> String {
-        self.server.log_tail()
     }
 
     #[track_caller]

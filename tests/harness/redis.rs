@@ -127,10 +127,6 @@ impl Redis {
     pub fn process_id(&self) -> Option<i32> {
         self.server.pid().map(|pid| pid.as_raw_pid())
     }
-
-    pub fn log_tail(&self) -> String {
-        self.server.log_tail()
-    }
 }
 
 /// Connects to an address such as `Redis::url` and `Redis::fresh_database` return.
