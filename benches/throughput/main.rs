@@ -1,7 +1,7 @@
 //! How near the worker comes to a bare copy, on a real Redis and a real Apache Kafka.
 //!
-//! `cargo bench --bench throughput -- [--rounds N] [--lines N] [--latency]`: the two take turns over the same made-up
-//! lines; quote the ratio of the pairs, since the machine's own speed drifts.
+//! `cargo bench --bench throughput -- [--rounds N] [--lines N] [--exactly-once] [--latency]`: they take turns over the
+//! same made-up lines; quote the ratios within a round, since the machine's own speed drifts.
 
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
@@ -9,7 +9,7 @@ mod harness;
 mod bare_copy;
 mod latency;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -20,6 +20,7 @@ const TOPICS: [&str; 2] = ["clicks", "inapp"];
 const WARM_UP_ROUNDS: usize = 4;
 const MASTER: &str = "master";
 const QUEUE: &str = "click_queue";
+const BATCHES: &str = "click_queue:batches";
 
 #[derive(Parser)]
 struct Arguments {
@@ -35,6 +36,9 @@ struct Arguments {
     /// A further variable for the worker, NAME=VALUE
     #[arg(long)]
     variable: Vec<String>,
+    /// Measure a worker that delivers exactly once as well
+    #[arg(long)]
+    exactly_once: bool,
     /// Measure the latency from an idle queue instead
     #[arg(long)]
     latency: bool,
@@ -68,44 +72,77 @@ fn main() {
         return;
     }
     fill(&redis, &arguments);
-    let copy = std::env::current_exe().expect("we are running");
-    let worker = Path::new(env!("CARGO_BIN_EXE_kafkastore"));
+    let contenders = contenders(&arguments);
     // The broker's compiler needs some millions of messages to finish its work.
     for _ in 0..WARM_UP_ROUNDS {
-        run(&redis, &kafka, &copy, &[bare_copy::ARGUMENT], &arguments);
-        run(&redis, &kafka, worker, &["worker"], &arguments);
+        for contender in &contenders {
+            run(&redis, &kafka, contender, &arguments);
+        }
     }
-    println!(
-        "| round | copy events/s | worker events/s | ratio | copy CPU | worker CPU | worker RSS MiB | Redis CPU | Kafka CPU |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    let mut ratios = Vec::new();
+    println!("| round | | events/s | of the copy | CPU s a million | peak RSS MiB | Redis CPU | Kafka CPU |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut ratios = vec![Vec::new(); contenders.len()];
     for round in 1..=arguments.rounds {
-        let copied = run(&redis, &kafka, &copy, &[bare_copy::ARGUMENT], &arguments);
-        let worked = run(&redis, &kafka, worker, &["worker"], &arguments);
+        let runs: Vec<Run> =
+            contenders.iter().map(|contender| run(&redis, &kafka, contender, &arguments)).collect();
         let millions = arguments.lines as f64 / 1e6;
-        ratios.push(copied.seconds / worked.seconds);
-        println!(
-            "| {round} | {:.0} | {:.0} | {:.3} | {:.2} | {:.2} | {} | {:.2} / {:.2} | {:.2} / {:.2} |",
-            arguments.lines as f64 / copied.seconds,
-            arguments.lines as f64 / worked.seconds,
-            copied.seconds / worked.seconds,
-            copied.usage.cpu.as_secs_f64() / millions,
-            worked.usage.cpu.as_secs_f64() / millions,
-            worked.usage.peak_resident / 1024 / 1024,
-            copied.redis_cpu / millions,
-            worked.redis_cpu / millions,
-            copied.kafka_cpu / millions,
-            worked.kafka_cpu / millions,
-        );
+        for ((contender, ran), ratios) in contenders.iter().zip(&runs).zip(&mut ratios) {
+            let ratio = runs[0].seconds / ran.seconds;
+            ratios.push(ratio);
+            println!(
+                "| {round} | {} | {:.0} | {ratio:.3} | {:.2} | {} | {:.2} | {:.2} |",
+                contender.name,
+                arguments.lines as f64 / ran.seconds,
+                ran.usage.cpu.as_secs_f64() / millions,
+                ran.usage.peak_resident / 1024 / 1024,
+                ran.redis_cpu / millions,
+                ran.kafka_cpu / millions,
+            );
+        }
     }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "median ratio {:.3} (from {:.3} to {:.3})",
-        ratios[ratios.len() / 2],
-        ratios[0],
-        ratios[ratios.len() - 1]
-    );
+    for (contender, ratios) in contenders.iter().zip(&ratios).skip(1) {
+        println!("{} of the copy: {}", contender.name, spread(ratios));
+    }
+    if let [_, at_least_once, exactly_once] = ratios.as_slice() {
+        let ratios: Vec<f64> =
+            exactly_once.iter().zip(at_least_once).map(|(this, that)| this / that).collect();
+        println!("exactly-once of at-least-once: {}", spread(&ratios));
+    }
+}
+
+/// The median, and how far it goes.
+fn spread(ratios: &[f64]) -> String {
+    let mut sorted = ratios.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (first, last) = (sorted[0], sorted[sorted.len() - 1]);
+    format!("median {:.3} (from {first:.3} to {last:.3})", sorted[sorted.len() / 2])
+}
+
+/// A program that moves the lines.
+struct Contender {
+    name: &'static str,
+    program: PathBuf,
+    command: &'static str,
+    delivery: Option<&'static str>,
+}
+
+/// The first is what the others are measured against.
+fn contenders(arguments: &Arguments) -> Vec<Contender> {
+    let copy = std::env::current_exe().expect("we are running");
+    let worker = |name| Contender {
+        name,
+        program: env!("CARGO_BIN_EXE_kafkastore").into(),
+        command: "worker",
+        delivery: Some(name),
+    };
+    let mut contenders = vec![
+        Contender { name: "copy", program: copy, command: bare_copy::ARGUMENT, delivery: None },
+        worker("at-least-once"),
+    ];
+    if arguments.exactly_once {
+        contenders.push(worker("exactly-once"));
+    }
+    contenders
 }
 
 /// Makes the lines once; each run gets a copy.
@@ -117,7 +154,7 @@ fn fill(redis: &Redis, arguments: &Arguments) {
     assert!(sender.wait(Duration::from_secs(120)).success());
 }
 
-fn run(redis: &Redis, kafka: &Kafka, program: &Path, command: &[&str], arguments: &Arguments) -> Run {
+fn run(redis: &Redis, kafka: &Kafka, contender: &Contender, arguments: &Arguments) -> Run {
     let mut connection = redis.connection();
     let _: bool = redis::cmd("COPY")
         .arg(MASTER)
@@ -137,15 +174,18 @@ fn run(redis: &Redis, kafka: &Kafka, program: &Path, command: &[&str], arguments
         ("KAFKA_URL", &kafka_url),
         ("KAFKA_COMPRESSION", &arguments.compression),
     ];
+    variables.extend(contender.delivery.map(|delivery| ("DELIVERY", delivery)));
     variables.extend(arguments.variable.iter().filter_map(|variable| variable.split_once('=')));
-    let program = Launch::of(program, command).variables(&variables).start();
+    let program = Launch::of(&contender.program, &[contender.command]).variables(&variables).start();
     let first_taken = wait_for(|| {
         let left: u64 = connection.llen(QUEUE).expect("redis answers");
         left < arguments.lines
     });
     // Kafka is asked only when it can be over: to ask is work for it.
     wait_for(|| connection.llen::<_, u64>(QUEUE).expect("redis answers") == 0);
-    let last_there = wait_for(|| end_offsets(&kafka.bootstrap(), &TOPICS) - before >= arguments.lines);
+    wait_for(|| end_offsets(&kafka.bootstrap(), &TOPICS) - before >= arguments.lines);
+    // The end of a transaction counts as a message: a worker is done when its last batch is acknowledged.
+    let last_there = wait_for(|| connection.hlen::<_, u64>(BATCHES).expect("redis answers") == 0);
     let usage = program.usage();
     let (redis_after, kafka_after) = servers();
     program.signal(harness::Signal::TERM);

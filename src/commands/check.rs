@@ -40,7 +40,7 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
     match settings.redis.servers() {
         Ok(servers) => {
             for server in &servers {
-                redis::check(server, &mut report).await?;
+                redis::check(server, settings.delivery, &mut report).await?;
             }
         }
         Err(line) => report.wrong(&line)?,

@@ -5,17 +5,20 @@
 //! - [`reports`]: delivery reports, counted batch by batch
 //! - [`publisher`]: a producer that a lane owns
 //! - [`at_least_once`]: what a report means for a line: delivered, refused, or to be sent again
+//! - [`exactly_once`]: a batch and its seq in one transaction
 //! - [`cluster`]: what a cluster has, and why it does not answer
 //! - [`reader`]: reads topics without a group, for people to look at
 
 pub mod at_least_once;
 pub mod cluster;
+pub mod exactly_once;
 pub mod publisher;
 pub mod reader;
 pub mod reports;
 pub mod settings;
 pub mod topics;
 
+pub use exactly_once::{ExactlyOnce, Ledger};
 pub use publisher::Publisher;
 pub use settings::Settings;
 pub use topics::Topics;

@@ -116,7 +116,11 @@ impl ClientContext for Reports {
 
 /// The code within an error of the client.
 pub fn code(error: &KafkaError) -> RDKafkaErrorCode {
-    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
+    match error {
+        KafkaError::Transaction(inner) => inner.code(),
+        KafkaError::AdminOp(code) => *code,
+        other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use rdkafka::ClientConfig;
 
 /// Properties on which the guarantees rest, or that have a setting of their own.
-const OURS: [(&str, &str); 14] = [
+const OURS: [(&str, &str); 16] = [
     ("acks", "no message may be lost with a broker"),
     ("request.required.acks", "no message may be lost with a broker"),
     ("enable.idempotence", "no message may be written twice by a retry"),
@@ -14,6 +14,8 @@ const OURS: [(&str, &str); 14] = [
     ("retries", "the worker decides when to give up"),
     ("delivery.report.only.error", "every message is counted"),
     ("transactional.id", "the worker chooses it"),
+    ("transaction.timeout.ms", "it must be longer than a take-over"),
+    ("isolation.level", "what is not committed must not be taken for delivered"),
     ("bootstrap.servers", "set KAFKA_URL"),
     ("metadata.broker.list", "set KAFKA_URL"),
     ("compression.type", "set KAFKA_COMPRESSION"),
@@ -113,6 +115,12 @@ fn parse_prefix(text: &str) -> Result<String, String> {
         .ok_or_else(|| "letters, digits, '.', '_' and '-' are allowed".to_owned())
 }
 
+/// A topic's name, without the prefix.
+pub fn parse_topic(text: &str) -> Result<String, String> {
+    let is_legal = crate::payload::is_legal_topic(text);
+    is_legal.then(|| text.to_owned()).ok_or_else(|| "not a legal topic name".to_owned())
+}
+
 fn parse_property(text: &str) -> Result<Property, String> {
     let (name, value) = text.split_once('=').ok_or("name=value is needed")?;
     if let Some((_, why)) = OURS.iter().find(|(ours, _)| *ours == name) {
@@ -168,6 +176,8 @@ impl Settings {
             .set("bootstrap.servers", self.brokers())
             .set("client.id", "kafkastore")
             .set("socket.keepalive.enable", "true")
+            // A broker that has gone silent is given up after this long, and not only after a minute.
+            .set("socket.timeout.ms", "10000")
             .set("reconnect.backoff.max.ms", "2000");
         if first.is_tls {
             config.set("security.protocol", "ssl");

@@ -2,12 +2,31 @@
 
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
 /// Stands where a line was rejected. It begins with a NUL byte, which no tracker can send.
 pub const TOMBSTONE: &[u8] = b"\0kafkastore:rejected";
 /// The version of [`Entry`]'s form. A worker leaves batches in any other alone.
 pub const FORMAT: u32 = 1;
-/// The delivery mode that batches are finished in.
-pub const AT_LEAST_ONCE: &str = "at-least-once";
+
+/// What is promised of each line. A batch is finished in the mode that it was reserved in, by whichever worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Delivery {
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+impl Delivery {
+    pub const ALL: [Self; 2] = [Self::AtLeastOnce, Self::ExactlyOnce];
+
+    /// As it stands in `DELIVERY`, and in Redis.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at-least-once",
+            Self::ExactlyOnce => "exactly-once",
+        }
+    }
+}
 
 /// What the hash of batches holds for one:
 /// `<format> <reserved at, µs> <mode> <take-overs> <line suspected before> <line under suspicion>`.
@@ -16,7 +35,7 @@ pub struct Entry {
     pub format: u32,
     /// By the clock of Redis, in microseconds since 1970.
     pub reserved_at_us: i64,
-    pub mode: String,
+    pub mode: Delivery,
     pub takeovers: u32,
 }
 
@@ -36,7 +55,7 @@ impl FromStr for Entry {
         Ok(Self {
             format: format.parse().map_err(|_| no_entry())?,
             reserved_at_us: reserved_at_us.parse().map_err(|_| no_entry())?,
-            mode: mode.to_owned(),
+            mode: Delivery::ALL.into_iter().find(|known| known.as_str() == mode).ok_or_else(no_entry)?,
             takeovers: takeovers.parse().map_err(|_| no_entry())?,
         })
     }
@@ -80,10 +99,11 @@ mod tests {
         let expected = Entry {
             format: 1,
             reserved_at_us: 1_465_287_057_000_001,
-            mode: AT_LEAST_ONCE.to_owned(),
+            mode: Delivery::AtLeastOnce,
             takeovers: 2,
         };
         assert_eq!(entry, expected);
         assert!("1 2 3".parse::<Entry>().is_err());
+        assert!("1 2 at-most-once 0 - -".parse::<Entry>().is_err());
     }
 }

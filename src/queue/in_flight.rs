@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::{AT_LEAST_ONCE, Entry, FORMAT};
+use super::batch::{Delivery, Entry, FORMAT};
 use super::server::Link;
 
 /// A slot with batches in it.
@@ -14,6 +14,8 @@ pub struct Occupied {
     pub is_leased: bool,
     /// Whether this release knows the form and the delivery mode of all its batches.
     pub is_known: bool,
+    /// Whether Kafka must be asked which of its batches have been delivered.
+    pub has_exactly_once: bool,
 }
 
 /// Reads all slots that hold batches, by number.
@@ -45,11 +47,13 @@ fn group(batches: &BTreeMap<String, String>) -> Result<Vec<Occupied>, super::Err
     for (field, entry) in batches {
         let number = field.split_once(':').and_then(|(slot, _)| slot.parse().ok());
         let number = number.ok_or_else(|| super::Error::Answer(format!("{field:?} is no batch")))?;
-        let new = Occupied { slot: number, batches: 0, is_leased: false, is_known: true };
+        let new =
+            Occupied { slot: number, batches: 0, is_leased: false, is_known: true, has_exactly_once: false };
         let slot = slots.entry(number).or_insert(new);
         slot.batches += 1;
         let entry: Option<Entry> = entry.parse().ok();
-        slot.is_known &= entry.is_some_and(|entry| entry.format == FORMAT && entry.mode == AT_LEAST_ONCE);
+        slot.is_known &= entry.as_ref().is_some_and(|entry| entry.format == FORMAT);
+        slot.has_exactly_once |= entry.is_some_and(|entry| entry.mode == Delivery::ExactlyOnce);
     }
     Ok(slots.into_values().collect())
 }
@@ -65,11 +69,16 @@ mod tests {
             ("0:8", "1 1465287057000002 at-least-once 0 - -"),
             ("10:5", "2 1465287057000002 at-least-once 0 - -"),
             ("2:5", "1 1465287057000002 exactly-once 0 - -"),
+            ("3:5", "1 1465287057000002 at-most-once 0 - -"),
         ];
         let batches = batches.map(|(field, entry)| (field.to_owned(), entry.to_owned())).into();
         let slots = group(&batches).unwrap();
-        let found: Vec<_> = slots.iter().map(|slot| (slot.slot, slot.batches, slot.is_known)).collect();
-        assert_eq!(found, [(0, 2, true), (2, 1, false), (10, 1, false)]);
+        let found: Vec<_> = slots
+            .iter()
+            .map(|slot| (slot.slot, slot.batches, slot.is_known, slot.has_exactly_once))
+            .collect();
+        let expected = [(0, 2, true, false), (2, 1, true, true), (3, 1, false, false), (10, 1, false, false)];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod settings;
 pub mod slot;
 pub mod status;
 
-pub use batch::Batch;
+pub use batch::{Batch, Delivery};
 pub use lease::Lease;
 pub use server::{Link, Server};
 pub use settings::Settings;

@@ -17,6 +17,8 @@ const OLDEST_MAJOR_VERSION: u32 = 7;
 pub struct Keys {
     pub queue: String,
     pub invalid: String,
+    /// A random name for this database.
+    pub id: String,
     pub batches: String,
     pub seq: String,
     pub paused: String,
@@ -33,6 +35,7 @@ impl Keys {
         Self {
             queue: queue.to_owned(),
             invalid: invalid.to_owned(),
+            id: key("id"),
             batches: key("batches"),
             seq: key("seq"),
             paused: key("paused"),
@@ -117,7 +120,7 @@ impl Server {
 
     /// A link that connects when it is first used.
     pub fn link(&self) -> Link {
-        Link { server: self.clone(), connection: None }
+        Link { server: self.clone(), connection: None, connects: 0 }
     }
 
     /// Asks the server whether it is one that we can work with.
@@ -149,6 +152,7 @@ impl Server {
 pub struct Link {
     server: Server,
     connection: Option<MultiplexedConnection>,
+    connects: u64,
 }
 
 impl Link {
@@ -159,8 +163,14 @@ impl Link {
     pub async fn connection(&mut self) -> Result<&mut MultiplexedConnection, RedisError> {
         if self.connection.is_none() {
             self.connection = Some(self.server.connect(ANSWER_TIMEOUT).await?);
+            self.connects += 1;
         }
         Ok(self.connection.as_mut().expect("it was set just now"))
+    }
+
+    /// How often it has connected: Redis may have been restarted in between.
+    pub fn connects(&self) -> u64 {
+        self.connects
     }
 
     /// Runs a script.

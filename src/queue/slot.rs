@@ -1,12 +1,13 @@
 //! What the holder of a slot may do. Each call may be repeated after an error: a second copy of it, however late,
 //! changes nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redis::{RedisError, ScriptInvocation, Value};
 use tokio::time::Instant;
 
-use super::batch::{AT_LEAST_ONCE, Batch, Entry, FORMAT, TOMBSTONE};
+use super::batch::{Batch, Delivery, Entry, FORMAT, TOMBSTONE};
 use super::lease::{Lease, lease_ms};
 use super::scripts;
 use super::server::{Link, Server};
@@ -35,6 +36,9 @@ pub enum Reservation {
     Batch(Batch),
     Empty,
     Paused,
+    /// Redis came back as another, or with batches in this slot that its holder knows nothing of. Nothing more is
+    /// reserved: once the slot is given up they are found by recovery.
+    Strange,
 }
 
 /// A line of a batch that goes to the invalid list.
@@ -60,7 +64,12 @@ pub struct Slot {
     link: Link,
     lease: Arc<Lease>,
     number: u64,
+    installation: String,
     next_seq: u64,
+    /// Batches that were reserved and are not acknowledged yet.
+    held: BTreeSet<u64>,
+    /// The link's connects when it was last seen that the slot holds nothing else.
+    seen_sound_at: u64,
 }
 
 impl Slot {
@@ -73,20 +82,23 @@ impl Slot {
         let keys = server.keys().clone();
         let token = new_token();
         let taken_at = Instant::now();
-        let (number, last_seq, redis_time_us): (u64, u64, u64) = link
+        let (number, last_seq, redis_time_us, installation): (u64, u64, u64, String) = link
             .run(
                 scripts::TAKE_SLOT
                     .key(&keys.batches)
                     .key(&keys.seq)
+                    .key(&keys.id)
                     .arg(keys.lease_prefix())
                     .arg(&token)
-                    .arg(lease_ms()),
+                    .arg(lease_ms())
+                    .arg(new_token()),
             )
             .await?;
         let lease = Arc::new(Lease::new(keys.lease(number), token, taken_at));
         // It never comes twice and never runs backwards, even where Redis forgot the last one.
         let next_seq = redis_time_us.max(last_seq + 1);
-        Ok(Self { link, lease, number, next_seq })
+        let seen_sound_at = link.connects();
+        Ok(Self { link, lease, number, installation, next_seq, held: BTreeSet::new(), seen_sound_at })
     }
 
     /// Takes over a slot that was left with batches in it, and gives those in the order they were reserved; nothing
@@ -99,21 +111,22 @@ impl Slot {
         let keys = server.keys().clone();
         let token = new_token();
         let taken_at = Instant::now();
-        let answer: Vec<String> = link
-            .run(
-                scripts::TAKE_OVER
-                    .key(&keys.batches)
-                    .key(keys.lease(number))
-                    .arg(number)
-                    .arg(&token)
-                    .arg(lease_ms())
-                    .arg(FORMAT)
-                    .arg(AT_LEAST_ONCE),
-            )
-            .await?;
-        let Some(("ok", found)) = answer.split_first().map(|(status, found)| (status.as_str(), found)) else {
+        let mut script = scripts::TAKE_OVER.prepare_invoke();
+        script
+            .key(&keys.batches)
+            .key(keys.lease(number))
+            .key(&keys.id)
+            .arg(number)
+            .arg(&token)
+            .arg(lease_ms())
+            .arg(new_token())
+            .arg(FORMAT)
+            .arg(Delivery::ALL.map(Delivery::as_str).as_slice());
+        let answer: Vec<String> = link.run(&script).await?;
+        let [status, installation, found @ ..] = answer.as_slice() else { return Ok(None) };
+        if status != "ok" {
             return Ok(None);
-        };
+        }
         let mut batches = Vec::new();
         for batch in found.chunks_exact(3) {
             batches.push(Batch {
@@ -126,12 +139,36 @@ impl Slot {
             });
         }
         let lease = Arc::new(Lease::new(keys.lease(number), token, taken_at));
-        // A slot that was taken over is released when it is empty: nothing is reserved in it.
-        Ok(Some((Self { link, lease, number, next_seq: u64::MAX }, batches)))
+        let slot = Self {
+            seen_sound_at: link.connects(),
+            link,
+            lease,
+            number,
+            installation: installation.clone(),
+            // A slot that was taken over is released when it is empty: nothing is reserved in it.
+            next_seq: u64::MAX,
+            held: batches.iter().map(|batch| batch.seq).collect(),
+        };
+        Ok(Some((slot, batches)))
     }
 
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The random name of the database that the slot is in.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// The seq before that of the first batch; nothing where batches are in flight.
+    pub fn start(&self) -> Option<u64> {
+        self.held.is_empty().then(|| self.next_seq - 1)
+    }
+
+    /// Lets no batch have `seq` or one before it.
+    pub fn pass(&mut self, seq: u64) {
+        self.next_seq = self.next_seq.max(seq + 1);
     }
 
     pub fn lease(&self) -> &Arc<Lease> {
@@ -146,8 +183,11 @@ impl Slot {
     ///
     /// # Errors
     /// When the lease is lost or Redis does not answer; a batch that was reserved all the same comes with the next call.
-    pub async fn reserve(&mut self, batch_size: usize) -> Result<Reservation, Error> {
+    pub async fn reserve(&mut self, batch_size: usize, mode: Delivery) -> Result<Reservation, Error> {
         loop {
+            if !self.is_sound().await? {
+                return Ok(Reservation::Strange);
+            }
             let keys = self.server().keys().clone();
             let seq = self.next_seq;
             let mut script = scripts::RESERVE.prepare_invoke();
@@ -158,22 +198,26 @@ impl Slot {
                 .key(&keys.seq)
                 .key(&keys.paused)
                 .key(self.lease.key())
+                .key(&keys.id)
                 .arg(self.lease.token())
+                .arg(&self.installation)
                 .arg(self.number)
                 .arg(seq)
                 .arg(batch_size)
                 .arg(BATCH_MAX_BYTES)
                 .arg(FORMAT)
-                .arg(AT_LEAST_ONCE);
+                .arg(mode.as_str());
             let answer = self.call(&script).await?;
             match status(&answer) {
                 "empty" => return Ok(Reservation::Empty),
                 "paused" => return Ok(Reservation::Paused),
+                "strange" => return Ok(Reservation::Strange),
                 "stale" => self.next_seq += 1,
                 _ => {
                     let (_, len, bytes, entry): (String, usize, usize, String) = from_values(answer)?;
                     // Only now: until an answer has come, the same seq must be asked for again.
                     self.next_seq += 1;
+                    self.held.insert(seq);
                     let entry = parse_entry(&entry)?;
                     let batch = Batch { slot: self.number, seq, len, bytes, entry, convicted: None };
                     return Ok(Reservation::Batch(batch));
@@ -267,7 +311,31 @@ impl Slot {
             script.arg(topic).arg(lines);
         }
         self.call(&script).await?;
+        self.held.remove(&batch.seq);
         Ok(())
+    }
+
+    /// Whether the slot holds nothing but what its holder has reserved. Looks only after the connection was lost: Redis
+    /// may have been restarted, and may have forgotten what it had acknowledged.
+    async fn is_sound(&mut self) -> Result<bool, Error> {
+        self.link.connection().await?;
+        if self.link.connects() == self.seen_sound_at {
+            return Ok(true);
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.hkeys(&self.server().keys().batches);
+        let (fields,): (Vec<String>,) = self.link.query(&pipeline).await?;
+        let connects = self.link.connects();
+        let in_this_slot = fields.iter().filter_map(|field| {
+            let (slot, seq) = field.split_once(':')?;
+            (slot.parse() == Ok(self.number)).then(|| seq.parse::<u64>().ok())?
+        });
+        // The answer to an earlier copy of the call that comes next may have been lost.
+        let is_sound = in_this_slot.into_iter().all(|seq| seq == self.next_seq || self.held.contains(&seq));
+        if is_sound {
+            self.seen_sound_at = connects;
+        }
+        Ok(is_sound)
     }
 
     /// Puts on record which line is enriched next, or (`None`) that all are.

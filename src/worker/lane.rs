@@ -8,24 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
 use super::draft::{Draft, Enriching};
 use super::stop::Stop;
-use super::{Source, Worker};
+use super::{Source, Worker, WorkerError};
 use crate::enrich::DeviceCache;
-use crate::kafka::Publisher;
+use crate::kafka::exactly_once::{Account, Trouble};
+use crate::kafka::{Ledger, Publisher, topics};
 use crate::payload::{Reason, Rejection};
 use crate::queue::slot::Error;
-use crate::queue::{Batch, Reservation, Slot};
+use crate::queue::{Batch, Delivery, Reservation, Slot};
 
 /// Batches under way in a lane: enough for librdkafka to make large record batches of them.
 pub(super) const BATCHES_UNDER_WAY: usize = 8;
 /// With this many bytes under way nothing more is reserved: lines can be 100 kB.
 const BYTES_UNDER_WAY: usize = 8 * 1024 * 1024;
-/// A larger draft's memory is given back.
-const KEPT_BYTES: usize = 1024 * 1024;
+/// What all drafts of a lane that are done with may keep of their memory.
+const KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// How often a lane of a paused queue looks.
 const PAUSED_LOOK: Duration = Duration::from_secs(1);
 /// From this take-over on, each line is put on record before it is enriched.
@@ -38,6 +39,18 @@ pub(super) enum Ended {
     LeaseLost,
     /// The worker is to stop, and has done so or takes too long.
     Stopped,
+    /// Redis came back as another, or with batches that it had forgotten: what is under way has been finished.
+    Strange,
+    /// Nobody knows any more which batches of the slot Kafka has.
+    SeqMissing,
+}
+
+/// Why a lane was not started; its slot has been released.
+#[derive(Debug)]
+pub(super) enum NotStarted {
+    Stopped,
+    /// It is no use to try again before someone has mended it.
+    Refused(Trouble),
 }
 
 /// A batch on its way to Kafka.
@@ -53,6 +66,8 @@ pub(super) struct Lane {
     pub stop: Stop,
     pub slot: Slot,
     pub publisher: Publisher,
+    /// Where it delivers exactly once.
+    pub ledger: Option<Ledger>,
     pub under_way: VecDeque<Shipment>,
     free_tallies: Vec<usize>,
     device_cache: DeviceCache,
@@ -61,15 +76,42 @@ pub(super) struct Lane {
 }
 
 /// Works in one slot after another until it is to stop.
-pub(super) async fn run(worker: Arc<Worker>, source: Arc<Source>, stop: Stop) {
+///
+/// # Errors
+/// When what is promised is not permitted, and never was since the worker started.
+pub(super) async fn run(worker: Arc<Worker>, source: Arc<Source>, stop: Stop) -> Result<(), WorkerError> {
+    let mut backoff = Backoff::new();
     while !stop.is_requested() {
         let Some(slot) = take_slot(&source, &stop).await else { break };
-        let Some(mut lane) = Lane::start(&worker, &source, slot, &stop).await else { break };
+        let mut lane = match Lane::start(&worker, &source, slot, worker.delivery, &stop).await {
+            Ok(lane) => lane,
+            Err(NotStarted::Stopped) => break,
+            Err(NotStarted::Refused(trouble)) if worker.has_delivered_as_promised() => {
+                warn!(%trouble, "lines wait in redis");
+                wait(backoff.pause(), &stop).await;
+                continue;
+            }
+            Err(NotStarted::Refused(trouble)) => return Err(WorkerError::Setting(trouble.to_string())),
+        };
+        worker.note_delivery_as_promised();
         let ended = lane.work(&source).await;
         lane.end().await;
-        if ended == Ended::LeaseLost {
-            warn!(server = source.server.name(), "lease lost, starting over in another slot");
+        let server = source.server.name();
+        match ended {
+            Ended::LeaseLost => warn!(server, "lease lost, starting over in another slot"),
+            Ended::Strange => {
+                warn!(server, "redis lost what it had acknowledged, starting over in another slot")
+            }
+            Ended::SeqMissing | Ended::Stopped => {}
         }
+    }
+    Ok(())
+}
+
+async fn wait(pause: Duration, stop: &Stop) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = stop.requested() => {}
     }
 }
 
@@ -83,71 +125,120 @@ async fn take_slot(source: &Source, stop: &Stop) -> Option<Slot> {
                 if backoff.is_worth_telling() {
                     warn!(server = source.server.name(), %error, "no slot to be had, trying again");
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.requested() => return None,
+                wait(pause, stop).await;
+                if stop.is_requested() {
+                    return None;
                 }
             }
         }
     }
 }
 
-impl Lane {
-    /// Starts a producer for a slot and waits until Kafka answers; nothing when the worker is to stop before.
-    pub async fn start(worker: &Arc<Worker>, source: &Source, slot: Slot, stop: &Stop) -> Option<Self> {
-        source.keep(slot.lease());
-        let mut backoff = Backoff::new();
-        loop {
-            // The configuration was tried when the worker started: what fails here is memory or threads.
-            match Publisher::start(&worker.producer, BATCHES_UNDER_WAY).await {
-                Ok(publisher) => {
-                    let lane = Self {
-                        worker: Arc::clone(worker),
-                        stop: stop.clone(),
-                        slot,
-                        publisher,
-                        under_way: VecDeque::new(),
-                        free_tallies: (0..BATCHES_UNDER_WAY).collect(),
-                        device_cache: DeviceCache::default(),
-                        done: Vec::new(),
-                    };
-                    return lane.wait_for_kafka().await;
-                }
+/// Starts the producer of a slot, and returns once Kafka answers: what is reserved while it is away only waits in another
+/// place.
+async fn open(
+    worker: &Worker,
+    slot: &Slot,
+    delivery: Delivery,
+) -> Result<(Publisher, Option<Ledger>), Trouble> {
+    match delivery {
+        Delivery::AtLeastOnce => {
+            let publisher = Publisher::start(&worker.producer, BATCHES_UNDER_WAY).await?;
+            match topics::list(&publisher).await {
+                Ok(_) => Ok((publisher, None)),
                 Err(error) => {
-                    warn!(%error, "no producer to be had, trying again");
-                    tokio::time::sleep(backoff.pause()).await;
-                    if stop.is_requested() {
-                        return None;
-                    }
+                    publisher.stop().await;
+                    Err(error.into())
                 }
             }
         }
+        Delivery::ExactlyOnce => {
+            let account =
+                Account { installation: slot.installation(), slot: slot.number(), start: slot.start() };
+            let (publisher, ledger) = worker.exactly_once.start(account, BATCHES_UNDER_WAY).await?;
+            Ok((publisher, Some(ledger)))
+        }
     }
+}
 
-    /// What is reserved while Kafka is away only waits in another place.
-    async fn wait_for_kafka(self) -> Option<Self> {
+impl Lane {
+    /// Starts a lane in a slot that was leased.
+    pub async fn start(
+        worker: &Arc<Worker>,
+        source: &Source,
+        mut slot: Slot,
+        delivery: Delivery,
+        stop: &Stop,
+    ) -> Result<Self, NotStarted> {
+        // First of all: what follows may take longer than a lease.
+        source.keep(slot.lease());
         let mut backoff = Backoff::new();
-        loop {
-            let attempt = async {
-                let listed = crate::kafka::topics::list(&self.publisher).await;
-                if let Err(error) = &listed {
+        let (publisher, ledger) = loop {
+            let opened = tokio::select! {
+                opened = open(worker, &slot, delivery) => opened,
+                () = stop.requested() => {
+                    release(slot).await;
+                    return Err(NotStarted::Stopped);
+                }
+            };
+            match opened {
+                Ok(opened) => break opened,
+                Err(trouble @ (Trouble::NotPermitted(_) | Trouble::SeqMissing { .. })) => {
+                    release(slot).await;
+                    return Err(NotStarted::Refused(trouble));
+                }
+                Err(error) => {
                     let pause = backoff.pause();
                     if backoff.is_worth_telling() {
                         warn!(%error, "kafka does not answer, lines wait in redis");
                     }
-                    tokio::time::sleep(pause).await;
+                    wait(pause, stop).await;
                 }
-                listed.is_ok()
-            };
-            let is_there = tokio::select! {
-                is_there = attempt => is_there,
-                () = self.stop.requested() => {
-                    self.end().await;
-                    return None;
+            }
+        };
+        if let Some(stored) = ledger.as_ref().and_then(Ledger::stored) {
+            // Redis may have forgotten the last seq, and its clock may have been set back.
+            slot.pass(stored);
+        }
+        Ok(Self {
+            worker: Arc::clone(worker),
+            stop: stop.clone(),
+            slot,
+            publisher,
+            ledger,
+            under_way: VecDeque::new(),
+            free_tallies: (0..BATCHES_UNDER_WAY).collect(),
+            device_cache: DeviceCache::default(),
+            done: Vec::new(),
+        })
+    }
+
+    /// Replaces a producer that is of no use any more by one that has asked Kafka what it has.
+    pub async fn renew(&mut self) -> Result<(), Ended> {
+        let delivery = if self.ledger.is_some() { Delivery::ExactlyOnce } else { Delivery::AtLeastOnce };
+        let mut backoff = Backoff::new();
+        loop {
+            if self.slot.lease().is_lost() {
+                // Whoever holds the slot now must not be fenced.
+                return Err(Ended::LeaseLost);
+            }
+            match self.unless_over(open(&self.worker, &self.slot, delivery)).await? {
+                Ok((publisher, ledger)) => {
+                    self.ledger = ledger;
+                    std::mem::replace(&mut self.publisher, publisher).stop().await;
+                    return Ok(());
                 }
-            };
-            if is_there {
-                return Some(self);
+                Err(trouble @ Trouble::SeqMissing { .. }) => {
+                    error!(slot = self.slot.number(), %trouble, "the slot is left as it is");
+                    return Err(Ended::SeqMissing);
+                }
+                Err(error) => {
+                    let pause = backoff.pause();
+                    if backoff.is_worth_telling() {
+                        warn!(%error, "no new producer to be had, trying again");
+                    }
+                    self.pause(pause).await?;
+                }
             }
         }
     }
@@ -155,10 +246,13 @@ impl Lane {
     /// Destroys the producer, then gives the slot up: in that order, since whoever takes the slot over must find
     /// nobody who still sends from it.
     pub async fn end(self) {
+        release(self.into_slot().await).await;
+    }
+
+    /// Destroys the producer; the slot stays leased.
+    pub async fn into_slot(self) -> Slot {
         self.publisher.stop().await;
-        if let Err(error) = self.slot.release().await {
-            info!(%error, "slot not released, its lease will run out");
-        }
+        self.slot
     }
 
     async fn work(&mut self, source: &Source) -> Ended {
@@ -178,14 +272,19 @@ impl Lane {
         if !self.has_room() {
             return self.wait_for_report().await;
         }
-        let batch_size = self.worker.batch_size;
-        match self.persist("reserve", async |slot| slot.reserve(batch_size).await).await? {
+        self.store_again().await?;
+        let (batch_size, delivery) = (self.worker.batch_size, self.worker.delivery);
+        match self.persist("reserve", async |slot| slot.reserve(batch_size, delivery).await).await? {
             Reservation::Batch(batch) => {
                 fail::fail_point!("reserved");
                 self.ship(batch).await
             }
             Reservation::Empty => self.wait_for(source.idle.wait()).await,
             Reservation::Paused => self.wait_for(tokio::time::sleep(PAUSED_LOOK)).await,
+            Reservation::Strange => {
+                self.drain().await?;
+                Err(Ended::Strange)
+            }
         }
     }
 
@@ -217,11 +316,7 @@ impl Lane {
 
     /// Waits until a batch is complete.
     pub async fn wait_for_report(&self) -> Result<(), Ended> {
-        tokio::select! {
-            () = self.publisher.reports().finished() => Ok(()),
-            () = self.stop.overdue() => Err(Ended::Stopped),
-            () = self.slot.lease().lost() => Err(Ended::LeaseLost),
-        }
+        self.unless_over(self.publisher.reports().finished()).await
     }
 
     /// Enriches a batch and hands it to Kafka.
@@ -235,10 +330,14 @@ impl Lane {
         fail::fail_point!("looked_up");
         self.move_rejected(&batch, &mut draft).await?;
         fail::fail_point!("rejected");
+        drop(lines);
         let Some(tally) = self.free_tallies.pop() else {
             unreachable!("a batch is reserved only where there is room for it");
         };
         let mut shipment = Shipment { batch, draft, tally, sent_at: Instant::now() };
+        if self.ledger.is_some() {
+            return self.transact(shipment).await;
+        }
         let to_send = shipment.draft.to_send();
         self.send(&mut shipment, &to_send).await;
         fail::fail_point!("sent");
@@ -335,7 +434,8 @@ impl Lane {
         let lines = topics.iter().map(|(_, lines)| lines).sum();
         self.worker.stats.count_batch(lines, shipment.sent_at.elapsed());
         self.free_tallies.push(shipment.tally);
-        if shipment.draft.bytes() <= KEPT_BYTES {
+        let kept: usize = self.done.iter().map(Draft::bytes).sum();
+        if kept + shipment.draft.bytes() <= KEPT_BYTES {
             self.done.push(shipment.draft);
         }
         Ok(())
@@ -366,11 +466,31 @@ impl Lane {
 
     /// Sleeps, unless the lease or the time to stop runs out.
     pub async fn pause(&self, pause: Duration) -> Result<(), Ended> {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => Ok(()),
-            () = self.stop.overdue() => Err(Ended::Stopped),
-            () = self.slot.lease().lost() => Err(Ended::LeaseLost),
-        }
+        self.unless_over(tokio::time::sleep(pause)).await
+    }
+
+    /// Waits for a call, unless the lease or the time to stop runs out.
+    pub async fn unless_over<T>(&self, call: impl Future<Output = T>) -> Result<T, Ended> {
+        unless_over(&self.stop, &self.slot, call).await
+    }
+}
+
+/// Waits for a call, unless the lease or the time to stop runs out.
+pub(super) async fn unless_over<T>(
+    stop: &Stop,
+    slot: &Slot,
+    call: impl Future<Output = T>,
+) -> Result<T, Ended> {
+    tokio::select! {
+        answer = call => Ok(answer),
+        () = stop.overdue() => Err(Ended::Stopped),
+        () = slot.lease().lost() => Err(Ended::LeaseLost),
+    }
+}
+
+pub(super) async fn release(slot: Slot) {
+    if let Err(error) = slot.release().await {
+        info!(%error, "slot not released, its lease will run out");
     }
 }
 

@@ -4,6 +4,7 @@
 //! - `lane`: one slot and one producer, and the loop around them
 //! - `draft`: a batch enriched, ready to be sent
 //! - `reject`: lines that cannot be delivered leave their batch
+//! - `transaction`: exactly-once: a batch in one transaction, until it is committed
 //! - `settle`: what was not delivered at once: sent again, halved, rejected
 //! - `recover`: batches of workers that have gone
 //! - `dead_letters`: rejected lines, in Kafka as well
@@ -19,8 +20,10 @@ mod reject;
 mod settings;
 mod settle;
 mod stop;
+mod transaction;
 mod upkeep;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,10 +32,10 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::enrich::Enricher;
-use crate::kafka::Topics;
+use crate::kafka::{ExactlyOnce, Topics};
 use crate::queue::idle::Idle;
 use crate::queue::server::Unsuitable;
-use crate::queue::{Lease, Server};
+use crate::queue::{Delivery, Lease, Server};
 use crate::stats::Stats;
 use dead_letters::DeadLetters;
 
@@ -44,12 +47,29 @@ struct Worker {
     id: String,
     started_at: i64,
     enricher: Arc<Enricher>,
+    /// What new batches are promised.
+    delivery: Delivery,
+    /// Whether a lane has ever delivered in this mode, so that it is permitted.
+    has_delivered: AtomicBool,
+    /// For batches that are promised no more.
     producer: ClientConfig,
+    /// For batches that were promised this, whoever reserved them.
+    exactly_once: ExactlyOnce,
     topics: Topics,
     topic_prefix: String,
     dead_letters: Option<DeadLetters>,
     stats: Stats,
     batch_size: usize,
+}
+
+impl Worker {
+    fn has_delivered_as_promised(&self) -> bool {
+        self.has_delivered.load(Ordering::Relaxed)
+    }
+
+    fn note_delivery_as_promised(&self) {
+        self.has_delivered.store(true, Ordering::Relaxed);
+    }
 }
 
 /// One Redis server as its lanes share it.
@@ -106,16 +126,26 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
         enricher,
         topics: Topics::default(),
         topic_prefix: settings.kafka.kafka_prefix.clone(),
+        delivery: settings.delivery,
+        has_delivered: AtomicBool::new(false),
+        exactly_once: ExactlyOnce::new(
+            &settings.kafka,
+            &settings.exactly_once,
+            &settings.redis.queue,
+            producer.clone(),
+        )
+        .map_err(WorkerError::Setting)?,
         dead_letters: settings.invalid_topic().map(|topic| DeadLetters::new(topic, producer.clone())),
         producer,
         stats: Stats::default(),
-        batch_size: settings.batch_size,
+        batch_size: settings.batch_size(),
     });
     for server in &servers {
         check(server).await?;
     }
     info!(
         version = env!("CARGO_PKG_VERSION"),
+        delivery = settings.delivery.as_str(),
         lanes,
         servers = servers.len(),
         brokers = settings.kafka.brokers(),
@@ -144,13 +174,16 @@ async fn work(
             on_its_own_thread(&mut workers, move || lane::run(worker, source, stop))?;
         }
         let (worker, source, stop) = (Arc::clone(worker), Arc::clone(source), stop.clone());
-        on_its_own_thread(&mut workers, move || recover::run(worker, source, stop))?;
+        on_its_own_thread(&mut workers, async move || {
+            recover::run(worker, source, stop).await;
+            Ok(())
+        })?;
     }
     keepers.spawn(upkeep::watch_country_database(Arc::clone(worker)));
     keepers.spawn(upkeep::report(Arc::clone(worker), sources.clone()));
     while let Some(ended) = workers.join_next().await {
         // Without one of its tasks a worker would go on half alive: better that it ends, and is started again.
-        ended.map_err(WorkerError::Lane)?;
+        ended.map_err(WorkerError::Lane)??;
     }
     keepers.shutdown().await;
     for source in &sources {
@@ -161,15 +194,16 @@ async fn work(
 
 /// Enriching a batch takes milliseconds: on a thread of its own a lane holds up nobody's lease, and its connection to
 /// Redis is served where its answers are used.
-fn on_its_own_thread<F: Future<Output = ()>>(
-    threads: &mut JoinSet<()>,
+fn on_its_own_thread<F: Future<Output = Result<(), WorkerError>>>(
+    threads: &mut JoinSet<Result<(), WorkerError>>,
     task: impl FnOnce() -> F + Send + 'static,
 ) -> Result<(), WorkerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     threads.spawn_blocking(move || {
-        runtime.block_on(task());
+        let ended = runtime.block_on(task());
         // A call of librdkafka that still waits for Kafka must not hold up a stop.
         runtime.shutdown_background();
+        ended
     });
     Ok(())
 }

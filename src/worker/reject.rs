@@ -81,11 +81,7 @@ impl Lane {
         }
         let worker = Arc::clone(&self.worker);
         if let Some(dead_letters) = &worker.dead_letters {
-            tokio::select! {
-                () = dead_letters.send(&rejected) => {}
-                () = self.stop.overdue() => return Err(Ended::Stopped),
-                () = self.slot.lease().lost() => return Err(Ended::LeaseLost),
-            }
+            self.unless_over(dead_letters.send(&rejected)).await?;
         }
         let moved = self.persist("reject", async |slot| slot.reject(batch, &rejected).await).await?;
         worker.stats.count_rejected(moved.lines);

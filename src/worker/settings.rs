@@ -2,38 +2,40 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::kafka::exactly_once;
+use crate::kafka::settings::parse_topic;
+use crate::queue::Delivery;
 use crate::settings::whole_number;
 use crate::{enrich, kafka, queue};
 
 /// More lanes than this bring nothing on one machine.
 const MOST_LANES_BY_DEFAULT: usize = 4;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Delivery {
-    AtLeastOnce,
-}
+/// While one lane waits for its commit the others work: so many keep the machine busy.
+const EXACTLY_ONCE_LANES: usize = 4;
+const BATCH_SIZE: usize = 1000;
+/// A commit takes tens of milliseconds whatever the batch.
+const EXACTLY_ONCE_BATCH_SIZE: usize = 20_000;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Worker")]
 #[group(skip)]
 pub struct Settings {
-    /// What is promised of each line: at-least-once
+    /// What is promised of each line
     #[arg(long, env = "DELIVERY", value_name = "MODE", value_enum, default_value = "at-least-once")]
-    delivery: Delivery,
+    pub delivery: Delivery,
 
-    /// Lines that are reserved and acknowledged together, at most
+    /// Lines that are reserved and acknowledged together, at most [default: 1000; exactly-once: 20000]
     #[arg(
         long,
         env = "BATCH_SIZE",
         value_name = "LINES",
-        default_value = "1000",
         value_parser = whole_number(1..=100_000_usize)
     )]
-    pub batch_size: usize,
+    batch_size: Option<usize>,
 
-    /// Lanes that work side by side, for each Redis server [default: one a core, at most 4]
+    /// Lanes that work side by side, for each Redis server [default: one a core, at most 4; exactly-once: 4]
     #[arg(
         long,
         env = "LANES",
@@ -61,19 +63,27 @@ pub struct Settings {
     #[command(flatten)]
     pub kafka: kafka::Settings,
     #[command(flatten)]
+    pub exactly_once: exactly_once::Settings,
+    #[command(flatten)]
     pub enrich: enrich::Settings,
-}
-
-fn parse_topic(text: &str) -> Result<String, String> {
-    let is_legal = crate::payload::is_legal_topic(text);
-    is_legal.then(|| text.to_owned()).ok_or_else(|| "not a legal topic name".to_owned())
 }
 
 impl Settings {
     /// Lanes for each server.
     pub fn lanes(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        self.lanes.unwrap_or(cores.min(MOST_LANES_BY_DEFAULT))
+        self.lanes.unwrap_or(match self.delivery {
+            Delivery::AtLeastOnce => cores.min(MOST_LANES_BY_DEFAULT),
+            Delivery::ExactlyOnce => EXACTLY_ONCE_LANES,
+        })
+    }
+
+    /// Lines in a batch, at most.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size.unwrap_or(match self.delivery {
+            Delivery::AtLeastOnce => BATCH_SIZE,
+            Delivery::ExactlyOnce => EXACTLY_ONCE_BATCH_SIZE,
+        })
     }
 
     pub fn shutdown_timeout(&self) -> Duration {

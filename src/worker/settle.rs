@@ -4,7 +4,6 @@ use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::lane::{Ended, Lane, Shipment, line_at};
-use crate::kafka::Publisher;
 use crate::kafka::at_least_once::{Verdict, judge};
 use crate::kafka::reports::Failure;
 
@@ -63,7 +62,11 @@ impl Lane {
         Ok(())
     }
 
-    async fn reject_refused(&mut self, shipment: &mut Shipment, failure: Failure) -> Result<(), Ended> {
+    pub(super) async fn reject_refused(
+        &mut self,
+        shipment: &mut Shipment,
+        failure: Failure,
+    ) -> Result<(), Ended> {
         info!(code = %failure.code, "kafka refuses a line, rejecting it");
         let batch = shipment.batch.clone();
         let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
@@ -98,31 +101,19 @@ impl Lane {
         }
         self.pause(pause).await?;
         if is_fatal {
-            self.renew_publisher().await?;
+            self.renew().await?;
         }
         if is_topic {
-            let batch = shipment.batch.clone();
-            let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
-            self.reject_strays(&mut shipment.draft, |index| line_at(&lines, index)).await?;
-            self.move_rejected(&batch, &mut shipment.draft).await?;
+            self.look_topics_up(shipment).await?;
         }
         Ok(())
     }
 
-    /// A producer that failed for good is replaced; nothing else is under way that could go with it.
-    async fn renew_publisher(&mut self) -> Result<(), Ended> {
-        let mut backoff = Backoff::new();
-        loop {
-            match Publisher::start(&self.worker.producer, super::lane::BATCHES_UNDER_WAY).await {
-                Ok(publisher) => {
-                    std::mem::replace(&mut self.publisher, publisher).stop().await;
-                    return Ok(());
-                }
-                Err(error) => {
-                    warn!(%error, "no producer to be had, trying again");
-                    self.pause(backoff.pause()).await?;
-                }
-            }
-        }
+    /// Rejects the lines of a shipment whose topics have turned out to be stray.
+    pub(super) async fn look_topics_up(&mut self, shipment: &mut Shipment) -> Result<(), Ended> {
+        let batch = shipment.batch.clone();
+        let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
+        self.reject_strays(&mut shipment.draft, |index| line_at(&lines, index)).await?;
+        self.move_rejected(&batch, &mut shipment.draft).await
     }
 }

@@ -24,6 +24,8 @@ const SEEN_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Resource<'a> {
     Topic(&'a str),
     TopicPrefix(&'a str),
+    GroupPrefix(&'a str),
+    TransactionalIdPrefix(&'a str),
 }
 
 /// The operations of Kafka's protocol by their numbers.
@@ -61,6 +63,8 @@ fn entry(user: &str, resource: Resource, operation: Operation) -> Vec<u8> {
     let (kind, name, pattern) = match resource {
         Resource::Topic(name) => (2, name, LITERAL),
         Resource::TopicPrefix(name) => (2, name, PREFIXED),
+        Resource::GroupPrefix(name) => (3, name, PREFIXED),
+        Resource::TransactionalIdPrefix(name) => (5, name, PREFIXED),
     };
     let mut bytes = vec![kind];
     bytes.extend(string(name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Commands;
 
 use crate::harness::{Signal, wait_until};
-use crate::scene::{MINUTE, Scene, TAKEN_OVER};
+use crate::scene::{Arrived, MINUTE, Scene, TAKEN_OVER};
 
 /// Batches that one lane may have under way.
 const UNDER_WAY: u64 = 8;
@@ -41,16 +41,23 @@ fn sigkill_at_any_step_loses_nothing_and_rejects_nothing_twice() {
     ];
     std::thread::scope(|threads| {
         for step in STEPS {
-            threads.spawn(move || kill_at(step));
+            threads.spawn(move || {
+                let arrived = kill_at(step, &[]);
+                arrived.assert_all_of(0..KILL_LINES);
+                let duplicates = arrived.duplicates();
+                assert!(duplicates <= UNDER_WAY * KILL_BATCH, "{step}: {duplicates} duplicates");
+            });
         }
     });
 }
 
-fn kill_at(step: &str) {
-    const LINES: u64 = 2000;
-    const BATCH: u64 = 50;
+const KILL_LINES: u64 = 2000;
+const KILL_BATCH: u64 = 50;
+
+/// Kills a worker at a step, lets another finish, and gives what arrived; no bad line may be lost or kept twice.
+pub fn kill_at(step: &str, mode: &[(&str, &str)]) -> Arrived {
     let mut scene = Scene::new(2);
-    let mut lines = scene.lines(0..LINES);
+    let mut lines = scene.lines(0..KILL_LINES);
     let bad: Vec<Vec<u8>> =
         (0..40).map(|number| format!("unknown 1 t / bad={number}").into_bytes()).collect();
     for (place, line) in bad.iter().enumerate() {
@@ -58,9 +65,10 @@ fn kill_at(step: &str) {
     }
     scene.push(&lines);
     // One step is taken for each line: there it stands in the middle of a batch.
-    let passes = if step == "sending" { 10 * BATCH + BATCH / 2 } else { 10 };
+    let passes = if step == "sending" { 10 * KILL_BATCH + KILL_BATCH / 2 } else { 10 };
     let hang = format!("{step}={passes}*off->sleep(600000)");
-    let worker = scene.worker(&[("LANES", "1"), ("BATCH_SIZE", "50"), ("FAILPOINTS", &hang)]);
+    let variables = [mode, &[("LANES", "1"), ("BATCH_SIZE", "50"), ("FAILPOINTS", &hang)]].concat();
+    let worker = scene.worker(&variables);
     let mut seen = (0, 0);
     let mut since = std::time::Instant::now();
     wait_until(MINUTE, &format!("the worker stands at {step}"), || {
@@ -68,20 +76,18 @@ fn kill_at(step: &str) {
         if now != seen {
             (seen, since) = (now, std::time::Instant::now());
         }
-        now.0 < LINES && now.0 > 0 && since.elapsed() > Duration::from_millis(1500)
+        now.0 < KILL_LINES && now.0 > 0 && since.elapsed() > Duration::from_millis(1500)
     });
     worker.kill();
-    let _second = scene.worker(&[("LANES", "1")]);
+    let _second = scene.worker(&[mode, &[("LANES", "1")]].concat());
     scene.wait_until_drained(MINUTE + TAKEN_OVER);
-    let arrived = scene.arrived();
-    arrived.assert_all_of(0..LINES);
-    assert!(arrived.duplicates() <= UNDER_WAY * BATCH, "{step}: {} duplicates", arrived.duplicates());
     let mut rejected: Vec<String> =
         scene.invalid().iter().map(|record| record["payload"].as_str().unwrap().to_owned()).collect();
     rejected.sort();
     let mut expected: Vec<String> = bad.into_iter().map(|line| String::from_utf8(line).unwrap()).collect();
     expected.sort();
     assert_eq!(rejected, expected, "{step}: each bad line once");
+    scene.arrived()
 }
 
 #[test]

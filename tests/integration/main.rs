@@ -6,8 +6,10 @@
 mod harness;
 mod scene;
 
+mod changes;
 mod commands;
 mod delivery;
+mod exactly_once;
 mod kills;
 mod local;
 mod operations;

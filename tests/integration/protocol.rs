@@ -10,6 +10,8 @@ const EIGHT_MIB: u64 = 8 * 1024 * 1024;
 /// A queue `q` in a database of its own.
 struct Queue {
     connection: Connection,
+    /// The random name of the database, as the last one to take a slot was told.
+    id: String,
 }
 
 macro_rules! script {
@@ -24,19 +26,22 @@ impl Queue {
         for number in 0..lines {
             let _: u64 = connection.rpush("q", format!("line {number}")).unwrap();
         }
-        Self { connection }
+        Self { connection, id: String::new() }
     }
 
     /// Gives the slot.
     fn take_slot(&mut self, token: &str) -> u64 {
-        let (slot, _, _): (u64, String, String) = script!("take_slot")
+        let (slot, _, _, id): (u64, String, String, String) = script!("take_slot")
             .key("q:batches")
             .key("q:seq")
+            .key("q:id")
             .arg("q:lease:")
             .arg(token)
             .arg(15_000)
+            .arg(format!("id of {token}"))
             .invoke(&mut self.connection)
             .unwrap();
+        self.id = id;
         slot
     }
 
@@ -55,7 +60,9 @@ impl Queue {
             .key("q:seq")
             .key("q:paused")
             .key(format!("q:lease:{slot}"))
+            .key("q:id")
             .arg(token)
+            .arg(&self.id)
             .arg(slot)
             .arg(seq)
             .arg(size)
@@ -107,11 +114,14 @@ impl Queue {
         script!("take_over")
             .key("q:batches")
             .key(format!("q:lease:{slot}"))
+            .key("q:id")
             .arg(slot)
             .arg(token)
             .arg(15_000)
+            .arg(format!("id of {token}"))
             .arg(1)
             .arg("at-least-once")
+            .arg("exactly-once")
             .invoke(&mut self.connection)
             .unwrap()
     }
@@ -267,16 +277,17 @@ fn a_slot_is_taken_over_in_order_and_only_when_nobody_holds_it() {
     queue.end_lease();
     let answer = queue.take_over(0, "b");
     assert_eq!(answer[0], "ok");
-    let seqs: Vec<&String> = answer[1..].iter().step_by(3).collect();
+    assert_eq!(answer[1], "id of a");
+    let seqs: Vec<&String> = answer[2..].iter().step_by(3).collect();
     assert_eq!(seqs, ["9", "10", "11"]);
-    assert!(answer[2].ends_with("at-least-once 1 - -"), "{}", answer[2]);
+    assert!(answer[3].ends_with("at-least-once 1 - -"), "{}", answer[3]);
     assert_eq!(queue.take_over(7, "b"), ["empty"]);
 }
 
 #[test]
 fn batches_of_a_newer_release_or_another_mode_are_left_alone() {
     let mut queue = Queue::with_lines(0);
-    for entry in ["2 5 at-least-once 0 - -", "1 5 exactly-once 0 - -", "what"] {
+    for entry in ["2 5 at-least-once 0 - -", "1 5 at-most-once 0 - -", "what"] {
         let _: u64 = queue.connection.hset("q:batches", "0:5", entry).unwrap();
         assert_eq!(queue.take_over(0, "b"), ["unknown"], "{entry}");
         assert_eq!(queue.connection.hget::<_, _, String>("q:batches", "0:5").unwrap(), entry);
@@ -293,12 +304,26 @@ fn a_line_is_convicted_when_two_take_overs_in_a_row_end_at_it() {
     // It ends at line 1, at 2, somewhere else, at 2, at 2 again; and once more before the line was rejected.
     for ended_at in ["1", "2", "-", "2", "2", "2"] {
         queue.end_lease();
-        convicted.push(queue.take_over(0, "b")[3].clone());
+        convicted.push(queue.take_over(0, "b")[4].clone());
         queue.suspect("b", "0:5", ended_at);
     }
     queue.end_lease();
-    convicted.push(queue.take_over(0, "b")[3].clone());
+    convicted.push(queue.take_over(0, "b")[4].clone());
     assert_eq!(convicted, ["-", "-", "-", "-", "-", "2", "2"]);
+}
+
+#[test]
+fn a_database_has_one_name_for_all_and_under_another_nothing_is_reserved() {
+    let mut queue = Queue::with_lines(10);
+    queue.take_slot("a");
+    queue.take_slot("b");
+    assert_eq!(queue.id, "id of a");
+    assert_eq!(queue.reserve_status("a", 0, 5), "batch");
+    let _: () = queue.connection.set("q:id", "of an older dump").unwrap();
+    assert_eq!(queue.reserve_status("a", 0, 6), "strange");
+    let _: u64 = queue.connection.del("q:id").unwrap();
+    assert_eq!(queue.reserve_status("a", 0, 6), "strange");
+    assert_eq!(queue.list("q").len(), 7);
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::io;
 
 use super::Report;
 use crate::kafka::cluster::{Cluster, NoCluster};
+use crate::kafka::exactly_once::{TriedOut, Trouble};
 use crate::kafka::topics::Topic;
-use crate::kafka::{Publisher, Topics};
+use crate::kafka::{ExactlyOnce, Publisher, Topics};
+use crate::queue::Delivery;
 use crate::worker::Settings;
 
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Result<()> {
@@ -28,9 +30,36 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
         Ok(publisher) => {
             let checked = check_topics(settings, &publisher, report).await;
             publisher.stop().await;
-            checked
+            checked?;
         }
-        Err(error) => report.wrong(&format!("kafka: {error}")),
+        Err(error) => return report.wrong(&format!("kafka: {error}")),
+    }
+    match ExactlyOnce::new(&settings.kafka, &settings.exactly_once, &settings.redis.queue, config) {
+        Ok(exactly_once) => check_exactly_once(settings.delivery, &exactly_once, report).await,
+        Err(line) => report.wrong(&line),
+    }
+}
+
+/// Whoever delivers at least once learns what would be.
+async fn check_exactly_once(
+    delivery: Delivery,
+    exactly_once: &ExactlyOnce,
+    report: &mut Report,
+) -> io::Result<()> {
+    let is_wanted = delivery == Delivery::ExactlyOnce;
+    match exactly_once.try_out(is_wanted).await {
+        Ok(TriedOut::Committed) => {
+            report.ok("kafka: it allows exactly-once, a transaction was committed and its offset read back")
+        }
+        Ok(TriedOut::TopicAbsent { topic }) => {
+            report.ok(&format!("kafka: it allows transactions; exactly-once needs the topic {topic} as well"))
+        }
+        Err(trouble) if !is_wanted => report.ok(&format!("kafka: exactly-once would not work: {trouble}")),
+        Err(Trouble::NotPermitted(line)) => report.wrong(&line),
+        Err(trouble) => report.missing(&format!(
+            "kafka: no transaction can be committed: {trouble}: are there as many brokers as \
+             transaction.state.log.replication.factor asks for?"
+        )),
     }
 }
 

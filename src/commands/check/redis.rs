@@ -8,9 +8,9 @@ use ::redis::{ErrorKind, RedisError};
 
 use super::Report;
 use crate::queue::server::{ANSWER_TIMEOUT, Keys, Unsuitable};
-use crate::queue::{Server, status};
+use crate::queue::{Delivery, Server, status};
 
-pub(super) async fn check(server: &Server, report: &mut Report) -> io::Result<()> {
+pub(super) async fn check(server: &Server, delivery: Delivery, report: &mut Report) -> io::Result<()> {
     let name = format!("redis {}", server.name());
     match server.check().await {
         Ok(version) => report.ok(&format!("{name}: {version} answers"))?,
@@ -22,7 +22,7 @@ pub(super) async fn check(server: &Server, report: &mut Report) -> io::Result<()
         }
         Err(unsuitable) => return report.wrong(&format!("REDIS_URL: {name}: {unsuitable}")),
     }
-    if let Err(error) = check_further(server, &name, report).await? {
+    if let Err(error) = check_further(server, &name, delivery, report).await? {
         report.missing(&format!("{name}: {error}"))?;
     }
     Ok(())
@@ -35,6 +35,7 @@ fn is_refusal(error: &RedisError) -> bool {
 async fn check_further(
     server: &Server,
     name: &str,
+    delivery: Delivery,
     report: &mut Report,
 ) -> io::Result<Result<(), RedisError>> {
     let found = async {
@@ -61,7 +62,7 @@ async fn check_further(
         report
             .warn(&format!("{name}: {} is paused, workers take nothing: run resume", server.keys().queue))?;
     }
-    let warnings = facts.warnings();
+    let warnings = facts.warnings(delivery);
     for warning in &warnings {
         report.warn(&format!("{name}: {warning}"))?;
     }
@@ -103,6 +104,7 @@ struct Facts {
     used_memory: u64,
     policy: String,
     is_replica: bool,
+    replicas: u64,
     has_appendonly: bool,
     /// Nothing where the server does not say.
     appendfsync: Option<String>,
@@ -122,13 +124,21 @@ impl Facts {
             used_memory: value("used_memory").parse().unwrap_or_default(),
             policy: value("maxmemory_policy").to_owned(),
             is_replica: value("role") == "slave",
+            replicas: value("connected_slaves").parse().unwrap_or_default(),
             has_appendonly: value("aof_enabled") == "1",
             appendfsync: config.ok().and_then(|mut config| config.remove("appendfsync")),
         })
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self, delivery: Delivery) -> Vec<String> {
         let mut warnings = Vec::new();
+        if delivery == Delivery::ExactlyOnce && self.replicas > 0 {
+            warnings.push(
+                "it has replicas: a failover to one that lags behind brings lines back that were delivered, and loses \
+                 others; exactly-once holds without one only"
+                    .to_owned(),
+            );
+        }
         if self.is_replica {
             warnings.push("it is a replica: trackers and workers need the master".to_owned());
         }
@@ -173,8 +183,12 @@ mod tests {
             appendfsync: Some("always".into()),
             ..Facts::default()
         };
-        assert!(safe().warnings().is_empty());
-        assert!(Facts { policy: "volatile-lru".into(), ..safe() }.warnings().is_empty());
+        let at_least_once = |facts: &Facts| facts.warnings(Delivery::AtLeastOnce).len();
+        assert_eq!(at_least_once(&safe()), 0);
+        assert_eq!(at_least_once(&Facts { policy: "volatile-lru".into(), ..safe() }), 0);
+        let with_replica = Facts { replicas: 1, ..safe() };
+        assert_eq!(at_least_once(&with_replica), 0);
+        assert_eq!(with_replica.warnings(Delivery::ExactlyOnce).len(), 1);
         let unsafe_ones = [
             Facts { policy: "allkeys-lru".into(), ..safe() },
             Facts { has_appendonly: false, ..safe() },
@@ -185,7 +199,7 @@ mod tests {
             Facts { is_replica: true, ..safe() },
         ];
         for facts in unsafe_ones {
-            assert_eq!(facts.warnings().len(), 1, "{facts:?}");
+            assert_eq!(at_least_once(&facts), 1, "{facts:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Moves the first lines of the queue to an in-flight list. No payload passes through Lua: SORT copies inside Redis.
--- KEYS: queue, in-flight list, batches, seq, paused, lease.
--- ARGV: token, slot, seq, batch size, bytes a batch may have, format version, delivery mode.
+-- KEYS: queue, in-flight list, batches, seq, paused, lease, id.
+-- ARGV: token, id, slot, seq, batch size, bytes a batch may have, format version, delivery mode.
 -- Returns {status} or {'batch', lines, bytes, entry}.
-local queue, inflight, batches, seqs, paused, lease = unpack(KEYS)
-local token, slot, seq, batch_size, batch_bytes, format, mode = unpack(ARGV)
+local queue, inflight, batches, seqs, paused, lease, id = unpack(KEYS)
+local token, the_id, slot, seq, batch_size, batch_bytes, format, mode = unpack(ARGV)
 
 local holder = redis.call('GET', lease)
 if not holder then return {'absent'} end
@@ -17,6 +17,8 @@ end
 if not (is(queue, 'list') and is(batches, 'hash') and is(seqs, 'hash')) then
   return redis.error_reply('WRONGTYPE a key of ' .. queue .. ' holds another type')
 end
+-- Redis came back empty, or as another: a batch that is reserved now would be looked for under the id of now.
+if redis.call('GET', id) ~= the_id then return {'strange'} end
 
 local field = slot .. ':' .. seq
 if redis.call('EXISTS', inflight) == 1 then

@@ -1,9 +1,12 @@
 #!lua flags=allow-oom
 -- Leases a slot that its owner left with batches in it, and counts the take-over in each of them.
--- KEYS: batches, lease. ARGV: slot, token, lease in milliseconds, newest format version and the delivery mode known.
--- Returns {'ok', seq, entry, convicted line or '-', ...}, {'held'}, {'empty'} or {'unknown'}.
-local batches, lease = unpack(KEYS)
-local slot, token, lease_ms, format, mode = unpack(ARGV)
+-- KEYS: batches, lease, id. ARGV: slot, token, lease in milliseconds, an id for the database if it has none, the format
+-- version that is known, then the delivery modes that are.
+-- Returns {'ok', id, seq, entry, convicted line or '-', ...}, {'held'}, {'empty'} or {'unknown'}.
+local batches, lease, id = unpack(KEYS)
+local slot, token, lease_ms, new_id, format = unpack(ARGV)
+local is_known = {}
+for at = 6, #ARGV do is_known[ARGV[at]] = true end
 
 if redis.call('EXISTS', lease) == 1 then return {'held'} end
 local found = {}
@@ -14,7 +17,7 @@ for _, field in ipairs(redis.call('HKEYS', batches)) do
     local version, time, its_mode, takeovers, before, now =
       string.match(entry, '^(%d+) (%d+) (%S+) (%d+) (%S+) (%S+)$')
     -- Another release's batch is that release's to finish.
-    if tonumber(version) ~= tonumber(format) or its_mode ~= mode then return {'unknown'} end
+    if tonumber(version) ~= tonumber(format) or not is_known[its_mode] then return {'unknown'} end
     local convicted = '-'
     if now == '-' then
       before = '-'
@@ -30,9 +33,11 @@ for _, field in ipairs(redis.call('HKEYS', batches)) do
 end
 if #found == 0 then return {'empty'} end
 
+local the_id = redis.call('GET', id) or new_id
+redis.call('SET', id, the_id)
 redis.call('SET', lease, token, 'PX', lease_ms)
 table.sort(found, function(a, b) return tonumber(a.seq) < tonumber(b.seq) end)
-local answer = {'ok'}
+local answer = {'ok', the_id}
 for _, batch in ipairs(found) do
   redis.call('HSET', batches, batch.field, batch.entry)
   answer[#answer + 1] = batch.seq
