@@ -79,7 +79,9 @@ impl Stack {
         }
         let mut own_kafka = None;
         if !settings.kafka.names_a_broker() {
-            let cluster = MockKafka::start(&settings.kafka.kafka_prefix).map_err(Failure::Unavailable)?;
+            let offsets_topic = &settings.exactly_once.offsets_topic;
+            let cluster = MockKafka::start(&settings.kafka.kafka_prefix, offsets_topic)
+                .map_err(Failure::Unavailable)?;
             settings.kafka = settings.kafka.at(cluster.brokers());
             own_kafka = Some(cluster);
         }

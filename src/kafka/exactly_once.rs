@@ -21,8 +21,11 @@ use super::reports::code;
 /// How long a transaction may take before the cluster aborts it: longer than a take-over, so that it never aborts one
 /// of a worker that lives and is only held up; readers of committed messages wait for one that was left this long.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long one call may take before its outcome counts as not certain.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one call may take before its outcome counts as not certain; a commit takes a tenth of a second.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// librdkafka 2.12 does not keep to that time where the coordinator of the group went at the wrong moment, and may wait for
+/// ever (its issues 5456 and 5511): the call is then left behind, with its thread and its producer.
+const CALL_LEFT_BEHIND: Duration = Duration::from_secs(15);
 /// How soon to look whether librdkafka has let go of the last message.
 const RELEASE_LOOK: Duration = Duration::from_micros(200);
 /// Offsets expire, after a week as a rule, and a lane may be idle for longer.
@@ -175,7 +178,7 @@ impl ExactlyOnce {
         config.set("transactional.id", &name);
         let publisher = Publisher::start(&config, batches).await?;
         let client = publisher.client().clone();
-        match blocking(move || client.init_transactions(CALL_TIMEOUT)).await {
+        match call(move || client.init_transactions(CALL_TIMEOUT)).await {
             Ok(()) => Ok((publisher, name)),
             Err(error) => {
                 publisher.stop().await;
@@ -312,6 +315,14 @@ impl ExactlyOnce {
     }
 }
 
+/// Makes a call that blocks, and does not wait for it any longer than it should take.
+async fn call<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, KafkaError> {
+    let answer = tokio::time::timeout(CALL_LEFT_BEHIND, blocking(call)).await;
+    answer.unwrap_or(Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
+}
+
 /// Asks for the offset that was committed last; while one is not settled yet Kafka gives none.
 fn committed(consumer: &BaseConsumer<Refusal>, topic: &str) -> Result<TopicPartitionList, KafkaError> {
     let deadline = Instant::now() + CALL_TIMEOUT;
@@ -389,18 +400,19 @@ impl Ledger {
     pub async fn commit(&mut self, publisher: &Publisher, seq: u64) -> Result<(), Trouble> {
         let client = publisher.client().clone();
         let (offsets, group) = (self.offsets(seq)?, Arc::clone(&self.group));
-        blocking(move || {
+        call(move || {
             // librdkafka lets go of messages a moment after it has reported them; the client would meanwhile wait for
             // a tenth of a second.
             let deadline = Instant::now() + CALL_TIMEOUT;
             while client.in_flight_count() > 0 && Instant::now() < deadline {
                 std::thread::sleep(RELEASE_LOOK);
             }
-            client.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)?;
-            fail::fail_point!("stored");
-            client.commit_transaction(CALL_TIMEOUT)
+            client.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)
         })
         .await?;
+        fail::fail_point!("stored");
+        let client = publisher.client().clone();
+        call(move || client.commit_transaction(CALL_TIMEOUT)).await?;
         fail::fail_point!("committed");
         self.stored = Some(seq);
         self.stored_at = Instant::now();
@@ -413,7 +425,7 @@ impl Ledger {
     /// When it is not certain that it was aborted.
     pub async fn abort(&self, publisher: &Publisher) -> Result<(), Trouble> {
         let client = publisher.client().clone();
-        blocking(move || client.abort_transaction(CALL_TIMEOUT)).await?;
+        call(move || client.abort_transaction(CALL_TIMEOUT)).await?;
         Ok(())
     }
 
@@ -426,7 +438,7 @@ impl Ledger {
             Err(error) => return Some(error.into()),
         };
         // Whatever was wrong before is what this call is refused with; where it is not, it goes with the abort.
-        let asked = blocking(move || client.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT));
+        let asked = call(move || client.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT));
         asked.await.err().map(Trouble::from)
     }
 

@@ -51,9 +51,14 @@ impl Reports {
         self.tallies[tally].outstanding.store(lines, Ordering::Release);
     }
 
+    /// How many reports are still to come.
+    pub fn outstanding(&self, tally: usize) -> u32 {
+        self.tallies[tally].outstanding.load(Ordering::Acquire)
+    }
+
     /// Whether every report has come.
     pub fn is_complete(&self, tally: usize) -> bool {
-        self.tallies[tally].outstanding.load(Ordering::Acquire) == 0
+        self.outstanding(tally) == 0
     }
 
     /// What was not delivered, once all reports have come.

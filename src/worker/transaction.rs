@@ -1,6 +1,8 @@
 //! Exactly-once: a batch is one transaction, repeated until it is committed. Nothing else of the slot is sent meanwhile,
 //! so that the seq stored in Kafka says of every batch whether it is there.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -15,6 +17,9 @@ use rdkafka::error::RDKafkaErrorCode;
 /// How often a probe is repeated that says nothing of its lines. After a refused record batch librdkafka 2.12 goes on
 /// with sequence numbers that the broker has not seen, and mends that only when it is told that they are out of order.
 const PROBES_AGAIN: u32 = 3;
+
+/// How long to wait for a message to be reported after the last one was: longer than brokers take to elect leaders.
+const NO_REPORT: Duration = Duration::from_secs(20);
 
 /// How a transaction is meant to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,44 +96,61 @@ impl Lane {
         purpose: Purpose,
     ) -> Result<Option<Failed>, Ended> {
         if let Err(trouble) = self.ledger().begin(&self.publisher) {
-            return self.after(trouble, Vec::new()).await.map(Some);
+            return self.after(trouble, shipment.tally).await.map(Some);
         }
         fail::fail_point!("begun");
         for group in groups {
             self.send(shipment, group).await;
-            while !self.publisher.reports().is_complete(shipment.tally) {
-                self.wait_for_report().await?;
-            }
+            let is_reported = self.wait_for_reports(shipment.tally).await?;
             let failures = self.publisher.reports().take_failures(shipment.tally);
-            if !failures.is_empty() {
+            if !is_reported || !failures.is_empty() {
                 // Asked before the abort, which forgets it.
                 let trouble = self.unless_over(self.ledger().failure(&self.publisher)).await?;
                 let failed = Failed::new(failures, trouble.as_ref());
-                self.abort().await?;
+                self.abort(shipment.tally).await?;
                 return Ok(Some(failed));
             }
         }
         if purpose == Purpose::Probe {
-            self.abort().await?;
+            self.abort(shipment.tally).await?;
             return Ok(None);
         }
         fail::fail_point!("sent");
         let Self { ledger: Some(ledger), publisher, stop, slot, .. } = self else {
             unreachable!("it delivers exactly once")
         };
+        let tally = shipment.tally;
         let commit = ledger.commit(publisher, shipment.batch.seq);
         match unless_over(stop, slot, commit).await? {
             Ok(()) => Ok(None),
-            Err(trouble) => self.after(trouble, Vec::new()).await.map(Some),
+            Err(trouble) => self.after(trouble, tally).await.map(Some),
         }
+    }
+
+    /// Whether every line was reported. Gives up when none was for a while: what waits for a broker that has gone is
+    /// sooner sent in another transaction.
+    async fn wait_for_reports(&self, tally: usize) -> Result<bool, Ended> {
+        let reports = self.publisher.reports();
+        let mut outstanding = reports.outstanding(tally);
+        while outstanding > 0 {
+            let waited = tokio::time::timeout(NO_REPORT, self.wait_for_report()).await;
+            let now = reports.outstanding(tally);
+            match waited {
+                Ok(waited) => waited?,
+                Err(_) if now == outstanding => return Ok(false),
+                Err(_) => {}
+            }
+            outstanding = now;
+        }
+        Ok(true)
     }
 
     /// Aborts what can be aborted. Otherwise only a new producer can tell how it ended: its initialisation ends it, and
     /// then the stored seq is that of the last batch that Kafka has.
-    async fn after(&mut self, trouble: Trouble, failures: Vec<Failure>) -> Result<Failed, Ended> {
-        let failed = Failed::new(failures, Some(&trouble));
+    async fn after(&mut self, trouble: Trouble, tally: usize) -> Result<Failed, Ended> {
+        let failed = Failed::new(Vec::new(), Some(&trouble));
         match trouble {
-            Trouble::Abort(_) => self.abort().await?,
+            Trouble::Abort(_) => self.abort(tally).await?,
             other => {
                 info!(slot = self.slot.number(), error = %other, "starting the producer of the slot anew");
                 self.renew().await?;
@@ -137,12 +159,22 @@ impl Lane {
         Ok(failed)
     }
 
-    async fn abort(&mut self) -> Result<(), Ended> {
-        if let Err(error) = self.unless_over(self.ledger().abort(&self.publisher)).await? {
-            info!(slot = self.slot.number(), %error, "not aborted, starting the producer of the slot anew");
-            self.renew().await?;
+    /// Ends a transaction that is not to be committed. Messages without a report are purged, and so reported.
+    async fn abort(&mut self, tally: usize) -> Result<(), Ended> {
+        let aborted = self.unless_over(self.ledger().abort(&self.publisher)).await?;
+        let is_over = match aborted {
+            Ok(()) => self.wait_for_reports(tally).await?,
+            Err(error) => {
+                info!(slot = self.slot.number(), %error, "not aborted");
+                false
+            }
+        };
+        if is_over {
+            drop(self.publisher.reports().take_failures(tally));
+            return Ok(());
         }
-        Ok(())
+        info!(slot = self.slot.number(), "starting the producer of the slot anew");
+        self.renew().await
     }
 
     /// Does what is needed before the same batch is sent again.

@@ -18,7 +18,7 @@ fn a_wrong_setting_is_named_with_what_is_allowed() {
         (vec![], "KAFKA_URL: it must name a Kafka broker (or KAFKA_HOST, one host at port 9092)"),
         (vec![kafka, ("BATCH_SIZE", "0")], "BATCH_SIZE: a whole number from 1 to 100000 is allowed"),
         (vec![kafka, ("LANES", "many")], "LANES: a whole number from 1 to 64 is allowed"),
-        (vec![kafka, ("DELIVERY", "maybe")], "DELIVERY: allowed is at-least-once"),
+        (vec![kafka, ("DELIVERY", "maybe")], "DELIVERY: allowed is at-least-once, exactly-once"),
         (
             vec![kafka, ("KAFKA_COMPRESSION", "rar")],
             "KAFKA_COMPRESSION: allowed is none, gzip, snappy, lz4, zstd",

@@ -18,12 +18,13 @@ pub(super) struct MockKafka {
 
 impl MockKafka {
     /// Starts it, on a thread that keeps it: it may not leave the one that made it.
-    pub fn start(prefix: &str) -> Result<Self, String> {
+    pub fn start(prefix: &str, offsets_topic: &str) -> Result<Self, String> {
         let (running, until_dropped) = mpsc::channel::<()>();
         let (ready, started) = mpsc::channel();
-        let prefix = prefix.to_owned();
+        let partitioned = TOPICS.map(|topic| (format!("{prefix}{topic}"), PARTITIONS));
+        let offsets = (format!("{prefix}{offsets_topic}"), 1);
         let thread = std::thread::spawn(move || {
-            let cluster = start(&prefix);
+            let cluster = start(partitioned.iter().chain([&offsets]));
             let brokers = cluster.as_ref().map(MockCluster::bootstrap_servers).map_err(ToString::to_string);
             if ready.send(brokers).is_ok() {
                 while until_dropped.recv().is_ok() {}
@@ -38,12 +39,12 @@ impl MockKafka {
     }
 }
 
-fn start(
-    prefix: &str,
+fn start<'a>(
+    topics: impl Iterator<Item = &'a (String, i32)>,
 ) -> Result<MockCluster<'static, rdkafka::producer::DefaultProducerContext>, rdkafka::error::KafkaError> {
     let cluster = MockCluster::new(1)?;
-    for topic in TOPICS {
-        cluster.create_topic(&format!("{prefix}{topic}"), PARTITIONS, 1)?;
+    for (topic, partitions) in topics {
+        cluster.create_topic(topic, *partitions, 1)?;
     }
     Ok(cluster)
 }
