@@ -70,6 +70,15 @@ impl Installation {
         self.command(&flags, "kafka.Kafka", &[configuration.into()])
     }
 
+    /// Returns the command that runs a broker quickly and in less memory, as one of several does.
+    pub fn small_broker_command(&self, configuration: &Path) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = FAST_FLAGS.map(OsString::from).into();
+        flags.push(joined("-XX:SharedArchiveFile=", &self.archive));
+        // Of two flags with the same name the later one counts.
+        flags.push("-Xmx384m".into());
+        self.command(&flags, "kafka.Kafka", &[configuration.into()])
+    }
+
     /// Makes `log_directory` a formatted one.
     pub fn copy_formatted(&self, log_directory: &Path) {
         fs::create_dir(log_directory).expect("the directory is new");
@@ -78,6 +87,20 @@ impl Installation {
             let name = file.file_name().expect("a listed file has a name");
             fs::copy(&file, log_directory.join(name)).expect("a file can be copied");
         }
+    }
+
+    /// Makes `log_directory` a formatted one of another node.
+    pub fn copy_formatted_for(&self, log_directory: &Path, node: usize) {
+        self.copy_formatted(log_directory);
+        let file = log_directory.join("meta.properties");
+        let properties = fs::read_to_string(&file).expect("it was just copied");
+        let own = properties.lines().map(|line| match line.split_once('=') {
+            Some(("node.id", _)) => format!("node.id={node}\n"),
+            // 16 bytes in base64url; a cluster takes no two brokers with the same.
+            Some(("directory.id", _)) => format!("directory.id=a2Fma2FzdG9yZS1ub2Rl{node}A\n"),
+            _ => format!("{line}\n"),
+        });
+        fs::write(&file, own.collect::<String>()).expect("the directory is ours");
     }
 
     fn command(&self, flags: &[OsString], main_class: &str, arguments: &[OsString]) -> Vec<OsString> {

@@ -6,13 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rustix::process::Signal;
-use tokio::runtime::Runtime;
 
 use super::acl::{self, Operation, Resource};
+use super::admin::Admin;
 use super::certificates::{Authority, Certificate};
 use super::installation::Installation;
 use super::server_properties::{minimal_properties, password, tls_properties, users_properties};
@@ -39,11 +36,6 @@ pub struct Kafka {
     tls_port: u16,
     authority: Option<Authority>,
     admin: OnceLock<Admin>,
-}
-
-struct Admin {
-    client: AdminClient<DefaultClientContext>,
-    runtime: Runtime,
 }
 
 impl Kafka {
@@ -118,25 +110,13 @@ impl Kafka {
     /// Creates a topic, and returns when it can be written to.
     #[track_caller]
     pub fn create_topic(&self, name: &str, partitions: i32, configuration: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        for (key, value) in configuration {
-            topic = topic.set(key, value);
-        }
-        let admin = self.admin();
-        let created = admin.runtime.block_on(admin.client.create_topics([&topic], &admin_options()));
-        let results = created.unwrap_or_else(|error| panic!("creating {name}: {error}"));
-        assert!(results.iter().all(Result::is_ok), "creating {name}: {results:?}");
-        self.wait_for_partitions(name, partitions);
+        self.admin().create_topic(name, partitions, 1, configuration);
     }
 
     /// Deletes a topic, and returns when the broker no longer shows it.
     #[track_caller]
     pub fn delete_topic(&self, name: &str) {
-        let admin = self.admin();
-        let deleted = admin.runtime.block_on(admin.client.delete_topics(&[name], &admin_options()));
-        let results = deleted.unwrap_or_else(|error| panic!("deleting {name}: {error}"));
-        assert!(results.iter().all(Result::is_ok), "deleting {name}: {results:?}");
-        wait_until(READY_TIMEOUT, &format!("topic {name} is gone"), || self.writable_partitions(name) == 0);
+        self.admin().delete_topic(name);
     }
 
     /// Starts the broker after `stop` or `kill`, on the same ports and with the same data; returns when it can be used.
@@ -159,27 +139,8 @@ impl Kafka {
         self.server.pid().map(|pid| pid.as_raw_pid())
     }
 
-    #[track_caller]
-    fn wait_for_partitions(&self, topic: &str, partitions: i32) {
-        let what = format!("topic {topic} has {partitions} partitions with a leader");
-        wait_until(READY_TIMEOUT, &what, || self.writable_partitions(topic) == partitions);
-    }
-
-    fn writable_partitions(&self, topic: &str) -> i32 {
-        let metadata = self.admin().client.inner().fetch_metadata(Some(topic), Duration::from_secs(5));
-        let Ok(metadata) = metadata else { return -1 };
-        let partitions = metadata.topics().iter().flat_map(|found| found.partitions());
-        partitions.filter(|partition| partition.error().is_none() && partition.leader() >= 0).count() as i32
-    }
-
     fn admin(&self) -> &Admin {
-        self.admin.get_or_init(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            Admin {
-                client: client_config(&self.bootstrap()).create().expect("the settings are valid"),
-                runtime: runtime.expect("a runtime needs nothing special"),
-            }
-        })
+        self.admin.get_or_init(|| Admin::new(&self.bootstrap()))
     }
 }
 
@@ -203,10 +164,4 @@ pub(super) fn wait_until_ready(server: &Supervised, port: u16) {
         let metadata = client.fetch_metadata(None, Duration::from_secs(5));
         metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
     });
-}
-
-fn admin_options() -> AdminOptions {
-    AdminOptions::new()
-        .operation_timeout(Some(Duration::from_secs(30)))
-        .request_timeout(Some(Duration::from_secs(30)))
 }

@@ -3,12 +3,14 @@
 //! - `program`: runs the built binary, collects what it writes, measures it
 //! - `redis`: a `redis-server` of the test's own, or one shared by all
 //! - `kafka`: the same for an Apache Kafka broker
+//! - `cluster`: several brokers, or one, that clients also reach by way of a proxy
 //! - `reader`: reads topics back, and counts
 //! - `acl`: says what a user of a broker may do
 //! - `certificates`: an authority, and certificates signed by it
 //!
 //! and behind them
 //!
+//! - `admin`: makes and deletes topics
 //! - `installation`: the broker's jars, prepared so that it starts quickly
 //! - `server_properties`: the broker's settings
 //! - `output`: what a program writes, line by line
@@ -19,7 +21,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests ask their own environment where things are")]
 
 mod acl;
+mod admin;
 mod certificates;
+mod cluster;
 mod installation;
 mod kafka;
 mod output;
@@ -40,9 +44,10 @@ use tempfile::TempDir;
 
 pub use acl::{Operation, Resource};
 pub use certificates::{Authority, Certificate};
+pub use cluster::{Cluster, Listener};
 pub use kafka::{Kafka, KafkaOptions, client_config};
 pub use program::{Launch, Program, Signal, Usage};
-pub use reader::{Received, end_offsets, read_all, read_each};
+pub use reader::{Received, end_offsets, read_all, read_each, wait_until_committed};
 pub use redis::{Redis, connect};
 
 /// How long a server may take to become ready on a busy machine.
@@ -107,7 +112,7 @@ fn program_in_path(name: &str) -> PathBuf {
 ///
 /// It lies below the range from which outgoing connections get theirs: else a client that tries again and again to reach
 /// a stopped server can take its port, or even connect to itself.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();

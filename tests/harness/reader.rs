@@ -57,6 +57,35 @@ pub fn end_offsets(bootstrap: &str, topics: &[&str]) -> u64 {
     sum
 }
 
+/// Waits until no transaction is open, so that a consumer with `read_committed` gets to see everything; returns how long
+/// that took, or nothing after `timeout`.
+#[track_caller]
+pub fn wait_until_committed(bootstrap: &str, topics: &[&str], timeout: Duration) -> Option<Duration> {
+    let committed = consumer(bootstrap);
+    let uncommitted: BaseConsumer = client_config(bootstrap)
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .expect("the settings are valid");
+    let since = Instant::now();
+    loop {
+        let is_open = topics.iter().any(|topic| {
+            partitions_of(&committed, topic).into_iter().any(|partition| {
+                let end = |consumer: &BaseConsumer| {
+                    insist(topic, || consumer.fetch_watermarks(topic, partition, Duration::from_secs(5))).1
+                };
+                end(&committed) < end(&uncommitted)
+            })
+        });
+        if !is_open {
+            return Some(since.elapsed());
+        }
+        if since.elapsed() >= timeout {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
 fn read_topic(consumer: &BaseConsumer, topic: &str, take: &mut impl FnMut(Received)) {
     let name: Arc<str> = Arc::from(topic);
     let mut unfinished: HashSet<i32> = partitions_of(consumer, topic).into_iter().collect();
@@ -129,6 +158,8 @@ fn consumer(bootstrap: &str) -> BaseConsumer {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
+        // The default, and what is promised to those who have it: nothing of an aborted transaction is seen.
+        .set("isolation.level", "read_committed")
         .set("fetch.wait.max.ms", "20")
         .set("fetch.message.max.bytes", "8388608")
         .set("queued.min.messages", "1000000")

@@ -32,6 +32,26 @@ log.dirs={}
     )
 }
 
+/// Returns what makes one of several brokers out of the only one: all vote, and each keeps a copy of everything.
+/// `controller_ports` are those of nodes 1, 2, 3.
+pub fn cluster_properties(node: usize, controller_ports: &[u16]) -> String {
+    let nodes = controller_ports.len();
+    let voters: Vec<String> =
+        (1..).zip(controller_ports).map(|(node, port)| format!("{node}@127.0.0.1:{port}")).collect();
+    let in_sync = nodes.div_ceil(2);
+    format!(
+        "node.id={node}
+controller.quorum.voters={}
+default.replication.factor={nodes}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={nodes}
+transaction.state.log.replication.factor={nodes}
+transaction.state.log.min.isr={in_sync}
+",
+        voters.join(",")
+    )
+}
+
 /// Returns the password of a user of `users_properties`.
 pub fn password(user: &str) -> String {
     format!("{user}-secret")
