@@ -1,0 +1,87 @@
+//! Workers, brokers, Redis and the network between them are struck by faults at random moments while numbered lines go
+//! through; then everything that came out is counted: pushed, lost, duplicated, out of nowhere.
+//!
+//! A run has two parts side by side, one on three brokers and one on an only broker, each with a Redis, workers, a sender
+//! and a checker of its own; the figures are added up. The short form runs with the other tests, the long one by `bin/chaos`.
+//!
+//! - `options`: how long, how much
+//! - `fault`: the faults there are
+//! - `plan`: which of them strikes when, drawn from the seed
+//! - `lines`: what each numbered line is
+//! - `part`: one part of a run, from the first line to the last
+//! - `stage`: its servers, wires and workers
+//! - `wire`: a TCP proxy with weather
+//! - `crew`: the workers in their seats
+//! - `strike`: how a fault strikes, and how it is over
+//! - `sender`: pushes the lines
+//! - `queue`: what stands in Redis
+//! - `watch`: which batches were left by their owners, and how soon they are taken over
+//! - `ledger`: counts what came out
+//! - `report`: what came of it, and why it does not pass
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod crew;
+mod fault;
+mod ledger;
+mod lines;
+mod options;
+mod part;
+mod plan;
+mod queue;
+mod report;
+mod sender;
+mod stage;
+mod strike;
+mod watch;
+mod wire;
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use options::{Delivery, Options};
+use plan::{Plan, Topology};
+
+#[test]
+fn at_least_once_loses_nothing_whatever_strikes() {
+    run(&Options::short(Delivery::AtLeastOnce));
+}
+
+#[test]
+#[ignore = "the worker knows no such mode yet"]
+fn exactly_once_neither_loses_nor_duplicates_whatever_strikes() {
+    run(&Options::short(Delivery::ExactlyOnce));
+}
+
+#[test]
+#[ignore = "bin/chaos runs it, for as long as it is told"]
+fn the_long_form() {
+    run(&Options::long());
+}
+
+#[track_caller]
+fn run(options: &Options) {
+    let plan = Plan::draw(options.size);
+    println!("seed {}, {}, the faults:", options.size.seed, options.delivery.name());
+    for (topology, rounds) in Topology::ALL.iter().zip(&plan.0) {
+        for (number, round) in rounds.iter().enumerate() {
+            for strike in &round.strikes {
+                println!("  {}, round {number}, {strike}", topology.name());
+            }
+        }
+    }
+    println!();
+    let outcomes: Vec<part::Outcome> = thread::scope(|threads| {
+        let parts = Topology::ALL.iter().zip(&plan.0);
+        let parts: Vec<_> = parts
+            .map(|(topology, rounds)| threads.spawn(move || part::run(*topology, rounds, options)))
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let problems = report::conclude(&plan, options, &outcomes);
+    let seed = options.size.seed;
+    assert!(problems.is_empty(), "seed {seed} does not pass:\n- {}", problems.join("\n- "));
+}

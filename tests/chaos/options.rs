@@ -1,0 +1,68 @@
+//! How long a run is, and what is asked of the workers.
+
+use std::time::Duration;
+
+use crate::plan::Size;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+impl Delivery {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at-least-once",
+            Self::ExactlyOnce => "exactly-once",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub delivery: Delivery,
+    pub size: Size,
+    /// Lines that are pushed at least, in all parts together.
+    pub lines: u64,
+}
+
+impl Options {
+    /// Each kind of fault once, in half a minute of faults.
+    pub fn short(delivery: Delivery) -> Self {
+        let size = Size { seed: seed(), faults: 20, rounds: 1, round: Duration::from_secs(22) };
+        Self { delivery, size, lines: 200_000 }
+    }
+
+    /// What `bin/chaos` asks for.
+    pub fn long() -> Self {
+        const ROUND: Duration = Duration::from_secs(60);
+        /// A round with its end, the start of everything and the count of what arrived.
+        const ROUND_WITH_END: u64 = 110;
+        let minutes = number("CHAOS_MINUTES").unwrap_or(20);
+        let rounds = (minutes * 60 / ROUND_WITH_END).max(1);
+        let faults = number("CHAOS_FAULTS").unwrap_or(minutes * 10);
+        let delivery = match variable("CHAOS_DELIVERY").as_deref() {
+            None | Some("at-least-once") => Delivery::AtLeastOnce,
+            Some("exactly-once") => Delivery::ExactlyOnce,
+            Some(other) => panic!("CHAOS_DELIVERY: at-least-once or exactly-once, not {other}"),
+        };
+        let size = Size { seed: seed(), faults: faults as usize, rounds: rounds as usize, round: ROUND };
+        Self { delivery, size, lines: number("CHAOS_LINES").unwrap_or(minutes * 250_000) }
+    }
+}
+
+/// The one that is asked for, or one that nobody knows before.
+fn seed() -> u64 {
+    number("CHAOS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()))
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = variable(name)?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: a whole number is needed, not {text}")))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test is told by its environment how long it is to run")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

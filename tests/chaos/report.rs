@@ -1,0 +1,109 @@
+//! What came of a run, and why it does not pass.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::fault::Kind;
+use crate::ledger::Figures;
+use crate::options::Options;
+use crate::part::{Ending, Outcome};
+use crate::plan::{Plan, Topology};
+use crate::strike::Struck;
+
+/// How many faults of a kind there were to be, have struck, and have met with something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    planned: usize,
+    struck: usize,
+    met: usize,
+}
+
+type Counts = BTreeMap<Kind, Count>;
+
+/// Prints everything and gives the reasons why the run does not pass.
+pub fn conclude(plan: &Plan, options: &Options, outcomes: &[Outcome]) -> Vec<String> {
+    let counts = count(plan, outcomes);
+    print_faults(&counts);
+    let mut figures = Figures::default();
+    let mut problems = Vec::new();
+    for (topology, outcome) in Topology::ALL.iter().zip(outcomes) {
+        print_part(*topology, outcome);
+        figures = figures + outcome.figures;
+        problems.extend(outcome.problems.iter().map(|problem| format!("{}: {problem}", topology.name())));
+    }
+    let struck: usize = counts.values().map(|count| count.struck).sum();
+    println!(
+        "\nseed {}, {}, {struck} faults, {} pairs overlapped",
+        options.size.seed,
+        options.delivery.name(),
+        plan.overlaps()
+    );
+    println!("{figures}");
+    problems.extend(too_little(&counts, plan.overlaps(), figures.pushed, options.lines));
+    problems
+}
+
+fn count(plan: &Plan, outcomes: &[Outcome]) -> Counts {
+    let mut counts = Counts::new();
+    for (kind, planned) in plan.count() {
+        counts.entry(kind).or_default().planned = planned;
+    }
+    for Struck { fault, has_met } in outcomes.iter().flat_map(|outcome| &outcome.struck) {
+        let count = counts.entry(fault.kind()).or_default();
+        count.struck += 1;
+        count.met += usize::from(*has_met);
+    }
+    counts
+}
+
+/// What makes a run worth nothing, however well it went.
+fn too_little(counts: &Counts, overlaps: usize, pushed: u64, wanted: u64) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for kind in Kind::EVERYWHERE.into_iter().chain([Kind::KillBroker, Kind::RestartBroker]) {
+        let Count { planned, struck, met } = counts.get(&kind).copied().unwrap_or_default();
+        if planned == 0 {
+            reasons.push(format!("no such fault was planned: {kind}"));
+        }
+        if struck < planned {
+            reasons.push(format!("only {struck} of {planned} struck: {kind}"));
+        }
+        // Half of them, and one at least.
+        if met * 2 < struck || met == 0 {
+            reasons.push(format!("only {met} of {struck} met with anything: {kind}"));
+        }
+    }
+    if overlaps == 0 {
+        reasons.push("no two faults overlapped".to_owned());
+    }
+    if pushed < wanted {
+        reasons.push(format!("only {pushed} of {wanted} lines were pushed"));
+    }
+    reasons
+}
+
+fn print_faults(counts: &Counts) {
+    println!("\n{:40} {:>7} {:>7} {:>7}", "fault", "planned", "struck", "met");
+    for (kind, Count { planned, struck, met }) in counts {
+        println!("{kind:40} {planned:7} {struck:7} {met:7}");
+    }
+}
+
+fn print_part(topology: Topology, outcome: &Outcome) {
+    let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
+    let longest = |of: fn(&Ending) -> Duration| outcome.endings.iter().map(of).max();
+    let slowest = outcome.endings.iter().map(Ending::speed).fold(f64::INFINITY, f64::min);
+    println!("\n{}: {}", topology.name(), outcome.figures);
+    println!("  in batches that were left by their owners: {} lines", outcome.left);
+    println!(
+        "  taken over in quiet within {:.1} s, under other faults within {:.1} s ({} times)",
+        seconds(longest(|ending| ending.taken_over)),
+        seconds(outcome.disturbed.iter().max().copied()),
+        outcome.disturbed.len(),
+    );
+    println!(
+        "  drained within {:.1} s after the last lease had run out, {slowest:.0} lines a second at least, {:.0} at best",
+        seconds(longest(|ending| ending.drained)),
+        outcome.full_speed,
+    );
+    println!("  consumers waited {:.1} s for open transactions", outcome.held_back.as_secs_f64());
+}
