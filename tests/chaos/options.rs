@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::Size;
+use crate::plan::{Plan, Size};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -41,7 +41,12 @@ impl Options {
         const ROUND_WITH_END: u64 = 110;
         let minutes = number("CHAOS_MINUTES").unwrap_or(20);
         let rounds = (minutes * 60 / ROUND_WITH_END).max(1);
-        let faults = number("CHAOS_FAULTS").unwrap_or(minutes * 10);
+        let least = Plan::least_faults(rounds as usize) as u64;
+        let faults = number("CHAOS_FAULTS").unwrap_or(least.max(minutes * 10));
+        assert!(
+            faults >= least,
+            "CHAOS_FAULTS: {least} at least, so that {rounds} rounds have one of each kind"
+        );
         let delivery = match variable("CHAOS_DELIVERY").as_deref() {
             None | Some("at-least-once") => Delivery::AtLeastOnce,
             Some("exactly-once") => Delivery::ExactlyOnce,

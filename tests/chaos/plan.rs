@@ -91,6 +91,11 @@ impl Plan {
         }))
     }
 
+    /// How many faults it takes for one of each kind, and for the end of each round.
+    pub fn least_faults(rounds: usize) -> usize {
+        Kind::EVERYWHERE.len() + Topology::ALL.len() * (1 + rounds)
+    }
+
     /// How many of each kind there are.
     pub fn count(&self) -> BTreeMap<Kind, usize> {
         let mut counts = BTreeMap::new();
@@ -256,6 +261,12 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_plan_holds_every_kind() {
+        let smallest = |seed| Size { seed, faults: Plan::least_faults(2), rounds: 2, ..size(seed) };
+        assert!((0..20).all(|seed| Plan::draw(smallest(seed)).count().len() == Kind::EVERYWHERE.len() + 2));
+    }
+
+    #[test]
     fn faults_overlap_but_never_at_one_target() {
         for seed in 0..20 {
             let plan = Plan::draw(size(seed));
@@ -263,8 +274,8 @@ mod tests {
             for round in plan.0.iter().flatten() {
                 for (place, strike) in round.strikes.iter().enumerate() {
                     let rest = &round.strikes[place + 1..];
-                    let same = rest.iter().filter(|other| other.fault.target() == strike.fault.target());
-                    assert!(same.into_iter().all(|other| !other.overlaps(strike)), "{:#?}", round.strikes);
+                    let mut same = rest.iter().filter(|other| other.fault.target() == strike.fault.target());
+                    assert!(same.all(|other| !other.overlaps(strike)), "{:#?}", round.strikes);
                 }
             }
         }

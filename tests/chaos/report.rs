@@ -107,3 +107,39 @@ fn print_part(topology: Topology, outcome: &Outcome) {
     );
     println!("  consumers waited {:.1} s for open transactions", outcome.held_back.as_secs_f64());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts() -> Counts {
+        let all = Kind::EVERYWHERE.into_iter().chain([Kind::KillBroker, Kind::RestartBroker]);
+        all.map(|kind| (kind, Count { planned: 4, struck: 4, met: 4 })).collect()
+    }
+
+    fn reasons(change: impl FnOnce(&mut Count)) -> Vec<String> {
+        let mut counts = counts();
+        change(counts.get_mut(&Kind::KillRedis).unwrap());
+        too_little(&counts, 1, 100, 100)
+    }
+
+    #[test]
+    fn enough_of_everything_is_enough() {
+        assert!(reasons(|_| {}).is_empty());
+        assert!(reasons(|count| count.met = 2).is_empty());
+    }
+
+    #[test]
+    fn a_run_with_too_few_faults_does_not_pass() {
+        assert_eq!(reasons(|count| count.struck = 3), ["only 3 of 4 struck: redis killed"]);
+        assert_eq!(reasons(|count| count.met = 1), ["only 1 of 4 met with anything: redis killed"]);
+        let never = reasons(|count| *count = Count::default());
+        assert!(never.contains(&"no such fault was planned: redis killed".to_owned()), "{never:?}");
+    }
+
+    #[test]
+    fn a_run_with_too_few_lines_or_without_overlaps_does_not_pass() {
+        assert_eq!(too_little(&counts(), 1, 99, 100), ["only 99 of 100 lines were pushed"]);
+        assert_eq!(too_little(&counts(), 0, 100, 100), ["no two faults overlapped"]);
+    }
+}
