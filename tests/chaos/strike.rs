@@ -141,15 +141,20 @@ impl Striker<'_> {
 
     fn fill_redis(&self, strike: &Strike) -> bool {
         const BELOW: u64 = 16 * 1024;
+        const TIGHTENED_EVERY: Duration = Duration::from_millis(200);
         let _turn = self.stage.redis_turn.lock().unwrap();
         self.stage.tell(strike.fault);
         let mut connection = self.stage.redis.connection();
-        let used = used_memory(&mut connection);
-        let refused = self.sender.refused();
-        set_memory_limit(&mut connection, used.saturating_sub(BELOW));
-        let has_met = last(strike.lasts, PATIENCE, || self.sender.refused() > refused);
+        let (since, refused) = (Instant::now(), self.sender.refused());
+        let has_met = || self.sender.refused() > refused;
+        while since.elapsed() < strike.lasts || !has_met() && since.elapsed() < strike.lasts + PATIENCE {
+            // Again and again: as workers drain it there is room.
+            let used = used_memory(&mut connection);
+            set_memory_limit(&mut connection, used.saturating_sub(BELOW));
+            sleep(TIGHTENED_EVERY);
+        }
         set_memory_limit(&mut connection, 0);
-        has_met
+        has_met()
     }
 
     fn restart_broker(&self, strike: &Strike, place: usize, is_clean: bool) -> bool {
