@@ -51,7 +51,6 @@ fn at_least_once_loses_nothing_whatever_strikes() {
 }
 
 #[test]
-#[ignore = "the worker knows no such mode yet"]
 fn exactly_once_neither_loses_nor_duplicates_whatever_strikes() {
     run(&Options::short(Delivery::ExactlyOnce));
 }

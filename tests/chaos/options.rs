@@ -48,8 +48,8 @@ impl Options {
             "CHAOS_FAULTS: {least} at least, so that {rounds} rounds have one of each kind"
         );
         let delivery = match variable("CHAOS_DELIVERY").as_deref() {
-            None | Some("at-least-once") => Delivery::AtLeastOnce,
-            Some("exactly-once") => Delivery::ExactlyOnce,
+            None | Some("exactly-once") => Delivery::ExactlyOnce,
+            Some("at-least-once") => Delivery::AtLeastOnce,
             Some(other) => panic!("CHAOS_DELIVERY: at-least-once or exactly-once, not {other}"),
         };
         let size = Size { seed: seed(), faults: faults as usize, rounds: rounds as usize, round: ROUND };
