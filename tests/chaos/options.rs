@@ -21,17 +21,21 @@ impl Delivery {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    pub delivery: Delivery,
+    /// Of each part, in the order of [`Topology::ALL`].
+    pub deliveries: [Delivery; 2],
     pub size: Size,
     /// Lines that are pushed at least, in all parts together.
     pub lines: u64,
 }
 
 impl Options {
-    /// Each kind of fault once, in half a minute of faults.
-    pub fn short(delivery: Delivery) -> Self {
+    /// Each kind of fault once, in less than half a minute of faults. One part delivers at least once and the other exactly
+    /// once; which is which, the seed says.
+    pub fn short() -> Self {
         let size = Size { seed: seed(), faults: 20, rounds: 1, round: Duration::from_secs(22) };
-        Self { delivery, size, lines: 200_000 }
+        let mut deliveries = [Delivery::AtLeastOnce, Delivery::ExactlyOnce];
+        deliveries.rotate_left((size.seed % 2) as usize);
+        Self { deliveries, size, lines: 200_000 }
     }
 
     /// What `bin/chaos` asks for.
@@ -53,7 +57,7 @@ impl Options {
             Some(other) => panic!("CHAOS_DELIVERY: at-least-once or exactly-once, not {other}"),
         };
         let size = Size { seed: seed(), faults: faults as usize, rounds: rounds as usize, round: ROUND };
-        Self { delivery, size, lines: number("CHAOS_LINES").unwrap_or(minutes * 250_000) }
+        Self { deliveries: [delivery; 2], size, lines: number("CHAOS_LINES").unwrap_or(minutes * 250_000) }
     }
 }
 

@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
+use crate::fault::Fault;
 use crate::harness::{package_root, read_each, wait_until_committed};
 use crate::ledger::{Figures, Ledger};
 use crate::lines::{Lines, TOPICS};
-use crate::options::Options;
+use crate::options::{Delivery, Options};
 use crate::plan::{Round, Topology};
 use crate::queue;
 use crate::sender::Sender;
@@ -22,6 +23,8 @@ use crate::watch::{Death, Watch};
 const LUMP: u64 = 20_000;
 /// While the last faults last.
 const A_WHILE: Duration = Duration::from_millis(500);
+/// Lines come in for so long while a round is to be ended by a kill.
+const KILLED_WITHIN: Duration = Duration::from_secs(15);
 /// A lease lasts 15 seconds.
 const UNLEASED_WITHIN: Duration = Duration::from_secs(20);
 /// What was promised: a lease, a lease seen absent, a look.
@@ -70,9 +73,9 @@ impl Ending {
     }
 }
 
-pub fn run(topology: Topology, rounds: &[Round], options: &Options) -> Outcome {
+pub fn run(topology: Topology, delivery: Delivery, rounds: &[Round], options: &Options) -> Outcome {
     let lines = Lines::new(options.size.seed ^ topology.brokers() as u64);
-    let stage = Stage::set(topology, options.delivery);
+    let stage = Stage::set(topology, delivery);
     let directory = package_root().join(format!("target/chaos/{}/{}", options.size.seed, topology.name()));
     let _logs = LogsAtTheEnd { crew: &stage.crew, directory: &directory };
     let sender = Sender::new(&lines, stage.redis.url());
@@ -90,7 +93,7 @@ pub fn run(topology: Topology, rounds: &[Round], options: &Options) -> Outcome {
     });
     let mut outcome = part.outcome;
     judge(&mut outcome);
-    check(&stage, &lines, &sender, &watch, options, &mut outcome);
+    check(&stage, &lines, &sender, &watch, delivery, &mut outcome);
     outcome
 }
 
@@ -129,9 +132,10 @@ struct Part<'a> {
 impl Part<'_> {
     fn play(&mut self, rounds: &[Round], lines: u64) {
         let share = lines / (rounds.len() as u64 + 1);
-        self.lump = LUMP.min(share / 2);
+        self.lump = LUMP.min(share / 4);
         self.measure_full_speed();
-        let rest = lines - self.lump * (rounds.len() as u64 + 1);
+        // One at the start, and two at the end of each round.
+        let rest = lines - self.lump * (2 * rounds.len() as u64 + 1);
         for round in rounds {
             self.strike_all(round, rest / rounds.len() as u64 + 1);
             if let Err(problem) = self.end_round(round.last) {
@@ -199,12 +203,11 @@ impl Part<'_> {
             return Err(format!("lines could not be pushed: {} were", sender.pushed()));
         }
         // So that something is in flight when it is killed.
-        sender.send(self.lump / 4, Duration::from_secs(2));
+        sender.send(self.lump, KILLED_WITHIN);
         let known = watch.deaths().len();
         stage.tell(format_args!("the last fault of the round: worker killed (seat {last_seat})"));
-        let has_met = self.striker.kill_worker(last_seat);
-        let fault = crate::fault::Fault::KillWorker { seat: last_seat };
-        self.outcome.struck.push(Struck { fault, has_met });
+        let has_met = self.striker.kill_in_flight(last_seat);
+        self.outcome.struck.push(Struck { fault: Fault::KillWorker { seat: last_seat }, has_met });
         let death = |is_over: fn(&Death) -> bool| watch.deaths().into_iter().nth(known).filter(is_over);
 
         if has_met && !last(Duration::ZERO, UNLEASED_WITHIN, || death(is_unleased).is_some()) {
@@ -212,7 +215,7 @@ impl Part<'_> {
         }
         // Nobody has taken its slots over yet: the others are to be at full speed meanwhile.
         let unleased_at = Instant::now();
-        let lines = self.lump - self.lump / 4;
+        let lines = self.lump;
         sender.send(lines, Duration::ZERO);
         if !last(Duration::ZERO, STUCK_AFTER, || sender.has_sent_all() && stage.is_drained_by_the_living()) {
             return Err(format!(
@@ -257,6 +260,9 @@ fn is_taken_over(death: &Death) -> bool {
 fn judge(outcome: &mut Outcome) {
     let speeds = outcome.endings.iter().map(Ending::speed);
     outcome.full_speed = speeds.fold(outcome.full_speed, f64::max);
+    if outcome.endings.is_empty() {
+        outcome.problems.push("no round ended with a take-over that could be timed".to_owned());
+    }
     for ending in &outcome.endings {
         let Ending { taken_over, drained, lines } = *ending;
         if taken_over > TAKEN_OVER_WITHIN {
@@ -278,7 +284,7 @@ fn check(
     lines: &Lines,
     sender: &Sender<'_>,
     watch: &Watch<'_>,
-    options: &Options,
+    delivery: Delivery,
     outcome: &mut Outcome,
 ) {
     let bootstrap = stage.cluster.bootstrap();
@@ -292,5 +298,5 @@ fn check(
     outcome.figures = ledger.figures();
     let left = watch.take_left();
     outcome.left = left.count();
-    outcome.problems.extend(ledger.problems(options.delivery, &left));
+    outcome.problems.extend(ledger.problems(delivery, &left));
 }

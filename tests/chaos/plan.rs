@@ -216,7 +216,7 @@ fn draw_fault(rng: &mut ChaCha8Rng, kind: Kind) -> Fault {
         Kind::Cut(line) => network(line, Weather::Cut),
         Kind::CutInMidCall(line) => {
             // An answer is short; a call to Kafka has the size of some lines at least.
-            let call = if line == Line::Kafka { 4000 } else { 1000 };
+            let call = if line == Line::Kafka { 1500 } else { 500 };
             let (way, most) = if rng.random_bool(0.5) { (Way::ToServer, call) } else { (Way::ToWorker, 200) };
             network(line, Weather::CutAfter(way, rng.random_range(1..most)))
         }

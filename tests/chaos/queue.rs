@@ -12,6 +12,9 @@ pub const INVALID: &str = "click_invalid";
 /// Redis answers at once, or not at all because a fault has struck it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Workers are heard of every five seconds.
+const HEARTBEAT_SECONDS: u64 = 7;
+
 /// Connects; unlike the harness's own it may find Redis away.
 pub fn connect(url: &str) -> RedisResult<Connection> {
     let connection = Client::open(url)?.get_connection_with_timeout(TIMEOUT)?;
@@ -44,12 +47,16 @@ pub fn depth(connection: &mut Connection) -> RedisResult<u64> {
     connection.llen(NAME)
 }
 
-/// The batches in the slots of a worker, as far as its last heartbeat tells.
+/// The batches in the slots of a worker, as its last heartbeat tells. One that has not been heard of for a while may have
+/// lost its slots: then nothing is known.
 pub fn batches_of(connection: &mut Connection, process_id: i32) -> RedisResult<BTreeMap<String, u32>> {
     let workers: BTreeMap<String, String> = connection.hgetall(format!("{NAME}:workers"))?;
+    let (now, _): (u64, u64) = redis::cmd("TIME").query(connection)?;
     let slots = workers.values().find_map(|said| {
-        let heartbeat: Value = serde_json::from_str(said.split_once(' ')?.1).ok()?;
-        (heartbeat["pid"] == process_id).then(|| heartbeat["slots"].clone())
+        let (seen_at, heartbeat) = said.split_once(' ')?;
+        let is_fresh = seen_at.parse::<u64>().ok()? + HEARTBEAT_SECONDS > now;
+        let heartbeat: Value = serde_json::from_str(heartbeat).ok()?;
+        (is_fresh && heartbeat["pid"] == process_id).then(|| heartbeat["slots"].clone())
     });
     let slots: Vec<String> =
         slots.iter().filter_map(Value::as_array).flatten().map(Value::to_string).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fault::Kind;
 use crate::ledger::Figures;
-use crate::options::Options;
+use crate::options::{Delivery, Options};
 use crate::part::{Ending, Outcome};
 use crate::plan::{Plan, Topology};
 use crate::strike::Struck;
@@ -26,16 +26,16 @@ pub fn conclude(plan: &Plan, options: &Options, outcomes: &[Outcome]) -> Vec<Str
     print_faults(&counts);
     let mut figures = Figures::default();
     let mut problems = Vec::new();
-    for (topology, outcome) in Topology::ALL.iter().zip(outcomes) {
-        print_part(*topology, outcome);
+    for ((topology, outcome), delivery) in Topology::ALL.iter().zip(outcomes).zip(options.deliveries) {
+        print_part(*topology, delivery, outcome);
         figures = figures + outcome.figures;
         problems.extend(outcome.problems.iter().map(|problem| format!("{}: {problem}", topology.name())));
     }
     let struck: usize = counts.values().map(|count| count.struck).sum();
     println!(
-        "\nseed {}, {}, {struck} faults, {} pairs overlapped",
+        "
+seed {}, {struck} faults, {} pairs overlapped",
         options.size.seed,
-        options.delivery.name(),
         plan.overlaps()
     );
     println!("{figures}");
@@ -88,11 +88,11 @@ fn print_faults(counts: &Counts) {
     }
 }
 
-fn print_part(topology: Topology, outcome: &Outcome) {
+fn print_part(topology: Topology, delivery: Delivery, outcome: &Outcome) {
     let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
     let longest = |of: fn(&Ending) -> Duration| outcome.endings.iter().map(of).max();
     let slowest = outcome.endings.iter().map(Ending::speed).fold(f64::INFINITY, f64::min);
-    println!("\n{}: {}", topology.name(), outcome.figures);
+    println!("\n{}, {}: {}", topology.name(), delivery.name(), outcome.figures);
     println!("  in batches that were left by their owners: {} lines", outcome.left);
     println!(
         "  taken over in quiet within {:.1} s, under other faults within {:.1} s ({} times)",

@@ -14,7 +14,7 @@ use crate::stage::{Stage, last};
 use crate::watch::Watch;
 
 /// How much longer than planned a fault may last until it has met with something.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a fault waits for its worker to have something in flight: without, there is nothing to lose.
 const IN_FLIGHT_PATIENCE: Duration = Duration::from_secs(15);
 /// A stop takes no longer, even of a worker that is cut off: it gives up after 4 seconds, and then may wait for Redis.
@@ -64,13 +64,27 @@ impl Striker<'_> {
         Struck { fault, has_met }
     }
 
-    /// Kills the worker of a seat while it has something in flight, and leaves the seat empty.
-    pub fn kill_worker(&self, seat: usize) -> bool {
+    /// Kills the worker of a seat when it has something in flight for certain, and leaves the seat empty; says whether it
+    /// had.
+    pub fn kill_in_flight(&self, seat: usize) -> bool {
+        /// What it has sent has arrived by then.
+        const STILL: Duration = Duration::from_millis(300);
         let mut seat = self.stage.crew.seats[seat].lock().unwrap();
         let worker = seat.take().expect("a fault that empties a seat fills it again");
-        let killed = self.kill(&worker);
+        let deadline = Instant::now() + IN_FLIGHT_PATIENCE;
+        loop {
+            self.wait_for_batches(&worker);
+            worker.signal(Signal::STOP);
+            sleep(STILL);
+            let batches = self.batches_of(&worker);
+            if !batches.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            worker.signal(Signal::CONT);
+        }
+        let has_met = self.kill(&worker);
         self.stage.crew.remember(worker);
-        killed
+        has_met
     }
 
     pub fn fill_seat(&self, seat: usize) {
@@ -79,20 +93,26 @@ impl Striker<'_> {
         assert!(former.is_none(), "only an empty seat is filled");
     }
 
+    /// Kills a worker, and has the watch see what becomes of the batches that it leaves.
     fn kill(&self, worker: &Program) -> bool {
-        let process_id = worker.process_id();
         let has_met = !self.wait_for_batches(worker).is_empty();
         worker.kill();
         let at = Instant::now();
-        let connection = queue::connect(&self.stage.redis.url());
         // Redis may be away just now; then this take-over is not timed.
-        let left = connection.and_then(|mut connection| queue::batches_of(&mut connection, process_id));
-        let left = left.unwrap_or_default();
+        let left = self.batches_of(worker);
         self.stage.tell(format_args!("killed with {} batches in flight", left.len()));
         if !left.is_empty() {
             self.watch.add_death(at, left);
         }
         has_met
+    }
+
+    /// What a worker has in flight, as far as Redis can be asked.
+    fn batches_of(&self, worker: &Program) -> BTreeMap<String, u32> {
+        let connection = queue::connect(&self.stage.redis.url());
+        let batches =
+            connection.and_then(|mut connection| queue::batches_of(&mut connection, worker.process_id()));
+        batches.unwrap_or_default()
     }
 
     fn end_worker(&self, strike: &Strike, seat: usize, signal: Signal) -> bool {

@@ -33,7 +33,7 @@ struct Seen {
 #[derive(Clone, Debug)]
 pub struct Death {
     pub at: Instant,
-    /// With the take-overs that each had seen before.
+    /// With the take-overs that each had seen before. None where all was acknowledged with its last breath.
     batches: BTreeMap<String, u32>,
     /// When the last of its leases ran out.
     pub unleased_at: Option<Instant>,
@@ -113,9 +113,9 @@ fn follow(death: &mut Death, batches: &BTreeMap<String, u32>, unleased: &BTreeSe
     let now = Instant::now();
     let is_waiting = |(field, before): (&String, &u32)| batches.get(field) == Some(before);
     if death.unleased_at.is_none() {
-        // What the worker had acknowledged with its last breath was not left.
         death.batches.retain(|field, before| batches.get(field) == Some(before));
-        if death.batches.keys().all(|field| unleased.contains(slot_of(field))) {
+        let is_unleased = |field: &String| unleased.contains(slot_of(field));
+        if !death.batches.is_empty() && death.batches.keys().all(is_unleased) {
             death.unleased_at = Some(now);
         }
     } else if !death.batches.iter().any(is_waiting) {
