@@ -82,7 +82,7 @@ fn parts_after<'a>(user_agent: &'a str, mark: &str) -> Option<impl Iterator<Item
 
 /// Samsung's own browser writes the maker before the model, all others do not: one name for one device.
 fn without_maker(part: &str) -> &str {
-    part.strip_prefix("SAMSUNG ").or_else(|| part.strip_prefix("SAMSUNG-")).unwrap_or(part)
+    part.strip_prefix("SAMSUNG ").or_else(|| part.strip_prefix("SAMSUNG-")).unwrap_or(part).trim_start()
 }
 
 /// Tells a model from the other things that stand in its place.

@@ -126,6 +126,7 @@ fn the_model_is_found_among_what_else_android_browsers_write() {
         ("Linux; arm_64; Android 11; M2101K6G", "M2101K6G"),
         ("Linux; Android 10; HarmonyOS; NOH-AN00; HMSCore 6.1.0.314", "NOH-AN00"),
         ("Linux; Android 6.0; LG-H815 (EU) Build/MRA58K", "LG-H815 (EU)"),
+        ("Linux; Android 9; SAMSUNG- G960F", "G960F"),
         ("Linux; Android 10; K", "-"),
         ("Linux; Android 10", "-"),
     ];
