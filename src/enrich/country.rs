@@ -30,7 +30,7 @@ pub enum OpenError {
     Changing { path: PathBuf },
     #[error("the country database {} is broken: {source}", path.display())]
     Broken { path: PathBuf, source: MaxMindDbError },
-    #[error("{} holds no countries: it is a database of type {kind}", path.display())]
+    #[error("{} holds no countries: it is a database of type {kind:?}", path.display())]
     NoCountries { path: PathBuf, kind: String },
 }
 

@@ -136,7 +136,7 @@ fn errors_name_the_file_and_what_is_wrong() {
     let other = Place::with(&database(&[("8.8.8.0", 24, Record::Other)]));
     assert_eq!(
         error(&other.path),
-        format!("{} holds no countries: it is a database of type Test", other.path.display())
+        format!("{} holds no countries: it is a database of type \"Test\"", other.path.display())
     );
 }
 
