@@ -22,10 +22,10 @@ use super::reports::code;
 /// of a worker that lives and is only held up; readers of committed messages wait for one that was left this long.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one call may take before its outcome counts as not certain; a commit takes a tenth of a second.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// librdkafka 2.12 does not keep to that time where the coordinator of the group went at the wrong moment, and may wait for
 /// ever (its issues 5456 and 5511): the call is then left behind, with its thread and its producer.
-const CALL_LEFT_BEHIND: Duration = Duration::from_secs(15);
+const CALL_LEFT_BEHIND: Duration = Duration::from_secs(25);
 /// How soon to look whether librdkafka has let go of the last message.
 const RELEASE_LOOK: Duration = Duration::from_micros(200);
 /// Offsets expire, after a week as a rule, and a lane may be idle for longer.

@@ -176,8 +176,9 @@ impl Settings {
             .set("bootstrap.servers", self.brokers())
             .set("client.id", "kafkastore")
             .set("socket.keepalive.enable", "true")
-            // A broker that has gone silent is given up after this long, and not only after a minute.
-            .set("socket.timeout.ms", "10000")
+            // A broker that has gone silent is given up after this long, and not only after a minute; but one that is
+            // merely slow must not be sent everything again.
+            .set("socket.timeout.ms", "20000")
             .set("reconnect.backoff.max.ms", "2000");
         if first.is_tls {
             config.set("security.protocol", "ssl");

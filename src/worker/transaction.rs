@@ -19,7 +19,7 @@ use rdkafka::error::RDKafkaErrorCode;
 const PROBES_AGAIN: u32 = 3;
 
 /// How long to wait for a message to be reported after the last one was: longer than brokers take to elect leaders.
-const NO_REPORT: Duration = Duration::from_secs(20);
+const NO_REPORT: Duration = Duration::from_secs(30);
 
 /// How a transaction is meant to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
