@@ -31,6 +31,8 @@ const UNLEASED_WITHIN: Duration = Duration::from_secs(20);
 pub const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(40);
 /// What was promised: after the last lease has run out, the queue drains at full speed within this time.
 const FULL_SPEED_WITHIN: Duration = Duration::from_secs(10);
+/// A batch whose transaction nobody answers for is sent again when the transaction has run out.
+const SETTLED_WITHIN: Duration = Duration::from_secs(70);
 /// Full speed is the best that was seen, on a machine that has other work to do as well.
 const SLOWER_AT_MOST: f64 = 4.0;
 /// When a round is still not drained so long after its end, it never will be.
@@ -62,6 +64,8 @@ pub struct Ending {
     pub taken_over: Duration,
     /// From the end of the last lease to the end of the queue.
     pub drained: Duration,
+    /// From the end of the last lease until the living workers had nothing in flight any more.
+    pub settled: Duration,
     /// Lines that were pushed meanwhile.
     pub lines: u64,
 }
@@ -217,13 +221,16 @@ impl Part<'_> {
         let unleased_at = Instant::now();
         let lines = self.lump;
         sender.send(lines, Duration::ZERO);
-        if !last(Duration::ZERO, STUCK_AFTER, || sender.has_sent_all() && stage.is_drained_by_the_living()) {
+        let is_empty = || sender.has_sent_all() && stage.is_queue_empty();
+        if !last(Duration::ZERO, STUCK_AFTER, is_empty) {
             return Err(format!(
                 "not drained {STUCK_AFTER:?} after the last fault: {}",
                 stage.left_in_redis()
             ));
         }
         let drained = unleased_at.elapsed();
+        last(Duration::ZERO, STUCK_AFTER, || stage.is_drained_by_the_living());
+        let settled = unleased_at.elapsed();
         if !last(Duration::ZERO, STUCK_AFTER, || stage.is_drained()) {
             return Err(format!(
                 "not taken over {STUCK_AFTER:?} after the last fault: {}",
@@ -235,11 +242,12 @@ impl Part<'_> {
         if let Some(death) = death(is_taken_over)
             && let Some(taken_over_at) = death.taken_over_at
         {
-            let ending = Ending { taken_over: taken_over_at - death.at, drained, lines };
+            let ending = Ending { taken_over: taken_over_at - death.at, drained, settled, lines };
             stage.tell(format_args!(
-                "taken over after {:.1} s; {lines} lines drained in {:.1} s after the last lease had run out",
+                "taken over after {:.1} s; {lines} lines drained {:.1} s after the last lease had run out, settled {:.1} s",
                 ending.taken_over.as_secs_f64(),
                 drained.as_secs_f64(),
+                settled.as_secs_f64(),
             ));
             self.outcome.endings.push(ending);
         }
@@ -264,7 +272,7 @@ fn judge(outcome: &mut Outcome) {
         outcome.problems.push("no round ended with a take-over that could be timed".to_owned());
     }
     for ending in &outcome.endings {
-        let Ending { taken_over, drained, lines } = *ending;
+        let Ending { taken_over, drained, settled, lines } = *ending;
         if taken_over > TAKEN_OVER_WITHIN {
             let problem =
                 format!("a slot was taken over after {taken_over:?}, later than {TAKEN_OVER_WITHIN:?}");
@@ -274,6 +282,9 @@ fn judge(outcome: &mut Outcome) {
         let within = FULL_SPEED_WITHIN + Duration::from_secs_f64(at_full_speed * SLOWER_AT_MOST);
         if drained > within {
             outcome.problems.push(format!("drained {drained:?} after the last lease, later than {within:?}"));
+        }
+        if settled > within + SETTLED_WITHIN {
+            outcome.problems.push(format!("a batch was still in flight {settled:?} after the last lease"));
         }
     }
 }

@@ -101,8 +101,10 @@ fn print_part(topology: Topology, delivery: Delivery, outcome: &Outcome) {
         outcome.disturbed.len(),
     );
     println!(
-        "  drained within {:.1} s after the last lease had run out, {slowest:.0} lines a second at least, {:.0} at best",
+        "  drained within {:.1} s after the last lease had run out, nothing in flight within {:.1} s; {slowest:.0} lines a second \
+         at least, {:.0} at best",
         seconds(longest(|ending| ending.drained)),
+        seconds(longest(|ending| ending.settled)),
         outcome.full_speed,
     );
     println!("  consumers waited {:.1} s for open transactions", outcome.held_back.as_secs_f64());

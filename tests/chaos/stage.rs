@@ -130,13 +130,16 @@ impl Stage {
         queue::depth(&mut connection).unwrap() == 0 && queue::batches(&mut connection).unwrap().is_empty()
     }
 
-    /// Whether nothing waits and nothing is in flight but what was left by its owner.
+    /// Whether nothing waits.
+    pub fn is_queue_empty(&self) -> bool {
+        queue::depth(&mut self.redis.connection()).unwrap() == 0
+    }
+
+    /// Whether nothing is in flight but what was left by its owner.
     pub fn is_drained_by_the_living(&self) -> bool {
         let mut connection = self.redis.connection();
-        let depth = queue::depth(&mut connection).unwrap();
         let batches = queue::batches(&mut connection).unwrap();
-        depth == 0
-            && batches.keys().all(|field| !queue::is_leased(&mut connection, queue::slot_of(field)).unwrap())
+        batches.keys().all(|field| !queue::is_leased(&mut connection, queue::slot_of(field)).unwrap())
     }
 
     /// What is still in Redis, for whoever wonders why.
