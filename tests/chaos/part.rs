@@ -66,7 +66,7 @@ pub struct Ending {
     pub drained: Duration,
     /// From the end of the last lease until the living workers had nothing in flight any more.
     pub settled: Duration,
-    /// Lines that were pushed meanwhile.
+    /// Lines that had waited by then, and that were pushed meanwhile.
     pub lines: u64,
 }
 
@@ -219,9 +219,9 @@ impl Part<'_> {
         }
         // Nobody has taken its slots over yet: the others are to be at full speed meanwhile.
         let unleased_at = Instant::now();
-        let lines = self.lump;
-        sender.send(lines, Duration::ZERO);
-        let is_empty = || sender.has_sent_all() && stage.is_queue_empty();
+        let lines = self.lump + stage.depth();
+        sender.send(self.lump, Duration::ZERO);
+        let is_empty = || sender.has_sent_all() && stage.depth() == 0;
         if !last(Duration::ZERO, STUCK_AFTER, is_empty) {
             return Err(format!(
                 "not drained {STUCK_AFTER:?} after the last fault: {}",

@@ -16,8 +16,6 @@ use crate::wire::{Weather, Wire};
 
 const PARTITIONS: i32 = 3;
 const LANES: &str = "2";
-/// Small, so that many batches are in flight.
-const BATCH_SIZE: &str = "500";
 
 pub struct Stage {
     pub topology: Topology,
@@ -130,9 +128,9 @@ impl Stage {
         queue::depth(&mut connection).unwrap() == 0 && queue::batches(&mut connection).unwrap().is_empty()
     }
 
-    /// Whether nothing waits.
-    pub fn is_queue_empty(&self) -> bool {
-        queue::depth(&mut self.redis.connection()).unwrap() == 0
+    /// How many lines wait.
+    pub fn depth(&self) -> u64 {
+        queue::depth(&mut self.redis.connection()).unwrap()
     }
 
     /// Whether nothing is in flight but what was left by its owner.
@@ -169,13 +167,18 @@ pub fn last(time: Duration, patience: Duration, mut is_enough: impl FnMut() -> b
 }
 
 fn variables(redis: &[Wire], kafka: &[Wire], delivery: Delivery) -> Vec<(&'static str, String)> {
+    // Small, so that many batches are in flight; a transaction costs more than a batch without one.
+    let batch_size = match delivery {
+        Delivery::AtLeastOnce => "500",
+        Delivery::ExactlyOnce => "2000",
+    };
     let brokers: Vec<String> = kafka.iter().map(|wire| format!("127.0.0.1:{}", wire.port())).collect();
     vec![
         ("REDIS_URL", format!("redis://127.0.0.1:{}", redis[0].port())),
         ("KAFKA_URL", brokers.join(",")),
         ("DELIVERY", delivery.name().to_owned()),
         ("LANES", LANES.to_owned()),
-        ("BATCH_SIZE", BATCH_SIZE.to_owned()),
+        ("BATCH_SIZE", batch_size.to_owned()),
         // None is to go: each is counted.
         ("INVALID_MAX", "10000000".to_owned()),
         ("INVALID_MAX_BYTES", (1_u64 << 32).to_string()),

@@ -51,7 +51,7 @@ pub use reader::{Received, end_offsets, read_all, read_each, wait_until_committe
 pub use redis::{Redis, connect};
 
 /// How long a server may take to become ready on a busy machine.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Returns the Redis that all tests of this process share; each uses a database of its own (`Redis::fresh_database`).
 pub fn redis() -> &'static Redis {
