@@ -249,3 +249,29 @@ fn a_topic_that_may_not_be_written_to_costs_only_its_own_lines() {
     assert_eq!(invalid.len(), 2);
     assert!(invalid.iter().all(|record| record["reason"] == "kafka"));
 }
+
+#[test]
+fn check_tells_whether_the_cluster_allows_it() {
+    let scene = Scene::new(1);
+    let check = |variables: &[(&str, &str)]| {
+        let checked = Program::start(&["check"], variables);
+        let code = checked.wait(MINUTE).code();
+        (code, checked.stdout_text())
+    };
+    let (code, said) = check(&scene.variables(&[MODE]));
+    assert!(code == Some(0) && said.contains("a transaction was committed"), "{said}");
+    // Whoever delivers at least once learns what would be, and no topic is made for it.
+    let elsewhere = [("OFFSETS_TOPIC", "nowhere")];
+    let (code, said) = check(&scene.variables(&elsewhere));
+    assert!(code == Some(0) && said.contains("exactly-once needs the topic nowhere"), "{said}");
+
+    let user = User::new();
+    user.kafka.create_topic(OFFSETS, 1, &[]);
+    user.kafka.allow("worker", Resource::Topic(OFFSETS), &[Operation::Read, Operation::Describe]);
+    let acl = user.kafka.acl_variables("worker");
+    let own: Vec<(&str, &str)> = acl.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (code, said) = check(&user.scene.variables(&[&own[..], &[MODE]].concat()));
+    assert!(code == Some(78) && said.contains("Write and Describe on transactional ids"), "{said}");
+    let (code, said) = check(&user.scene.variables(&own));
+    assert!(code == Some(0) && said.contains("exactly-once would not work"), "{said}");
+}
