@@ -39,7 +39,7 @@ seed {}, {struck} faults, {} pairs overlapped",
         plan.overlaps()
     );
     println!("{figures}");
-    problems.extend(too_little(&counts, plan.overlaps(), figures.pushed, options.lines));
+    problems.extend(too_little(&counts, plan.overlaps(), figures.pushed, options));
     problems
 }
 
@@ -57,7 +57,7 @@ fn count(plan: &Plan, outcomes: &[Outcome]) -> Counts {
 }
 
 /// What makes a run worth nothing, however well it went.
-fn too_little(counts: &Counts, overlaps: usize, pushed: u64, wanted: u64) -> Vec<String> {
+fn too_little(counts: &Counts, overlaps: usize, pushed: u64, options: &Options) -> Vec<String> {
     let mut reasons = Vec::new();
     for kind in Kind::EVERYWHERE.into_iter().chain([Kind::KillBroker, Kind::RestartBroker]) {
         let Count { planned, struck, met } = counts.get(&kind).copied().unwrap_or_default();
@@ -67,14 +67,20 @@ fn too_little(counts: &Counts, overlaps: usize, pushed: u64, wanted: u64) -> Vec
         if struck < planned {
             reasons.push(format!("only {struck} of {planned} struck: {kind}"));
         }
-        // Half of them, and one at least.
-        if met * 2 < struck || met == 0 {
+        // Half of them, and one at least. With one fault of a kind only their sum says something.
+        if options.is_timed && (met * 2 < struck || met == 0) {
             reasons.push(format!("only {met} of {struck} met with anything: {kind}"));
         }
+    }
+    let (struck, met) =
+        counts.values().fold((0, 0), |(struck, met), count| (struck + count.struck, met + count.met));
+    if met * 2 < struck || met == 0 {
+        reasons.push(format!("only {met} of {struck} faults met with anything"));
     }
     if overlaps == 0 {
         reasons.push("no two faults overlapped".to_owned());
     }
+    let wanted = options.lines;
     if pushed < wanted {
         reasons.push(format!("only {pushed} of {wanted} lines were pushed"));
     }
@@ -119,10 +125,14 @@ mod tests {
         all.map(|kind| (kind, Count { planned: 4, struck: 4, met: 4 })).collect()
     }
 
+    fn options() -> Options {
+        Options { lines: 100, is_timed: true, ..Options::short() }
+    }
+
     fn reasons(change: impl FnOnce(&mut Count)) -> Vec<String> {
         let mut counts = counts();
         change(counts.get_mut(&Kind::KillRedis).unwrap());
-        too_little(&counts, 1, 100, 100)
+        too_little(&counts, 1, 100, &options())
     }
 
     #[test]
@@ -135,13 +145,20 @@ mod tests {
     fn a_run_with_too_few_faults_does_not_pass() {
         assert_eq!(reasons(|count| count.struck = 3), ["only 3 of 4 struck: redis killed"]);
         assert_eq!(reasons(|count| count.met = 1), ["only 1 of 4 met with anything: redis killed"]);
+        let nothing_met = too_little(
+            &counts().into_keys().map(|kind| (kind, Count { planned: 1, struck: 1, met: 0 })).collect(),
+            1,
+            100,
+            &Options { is_timed: false, ..options() },
+        );
+        assert_eq!(nothing_met, ["only 0 of 18 faults met with anything"]);
         let never = reasons(|count| *count = Count::default());
         assert!(never.contains(&"no such fault was planned: redis killed".to_owned()), "{never:?}");
     }
 
     #[test]
     fn a_run_with_too_few_lines_or_without_overlaps_does_not_pass() {
-        assert_eq!(too_little(&counts(), 1, 99, 100), ["only 99 of 100 lines were pushed"]);
-        assert_eq!(too_little(&counts(), 0, 100, 100), ["no two faults overlapped"]);
+        assert_eq!(too_little(&counts(), 1, 99, &options()), ["only 99 of 100 lines were pushed"]);
+        assert_eq!(too_little(&counts(), 0, 100, &options()), ["no two faults overlapped"]);
     }
 }
