@@ -26,6 +26,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// librdkafka 2.12 does not keep to that time where the coordinator of the group went at the wrong moment, and may wait for
 /// ever (its issues 5456 and 5511): the call is then left behind, with its thread and its producer.
 const CALL_LEFT_BEHIND: Duration = Duration::from_secs(25);
+/// How long a seq may stay unsettled after the transactions were initialised.
+const UNSETTLED_AFTER: Duration = Duration::from_secs(5);
+/// As [`CALL_LEFT_BEHIND`], for the calls that reading the stored seq takes.
+const READ_LEFT_BEHIND: Duration = Duration::from_secs(75);
 /// How soon to look whether librdkafka has let go of the last message.
 const RELEASE_LOOK: Duration = Duration::from_micros(200);
 /// Offsets expire, after a week as a rule, and a lane may be idle for longer.
@@ -193,7 +197,7 @@ impl ExactlyOnce {
         start: Option<u64>,
         publisher: &Publisher,
     ) -> Result<Ledger, Trouble> {
-        let mut ledger = self.read(name.clone()).await.map_err(|error| self.explain(error))?;
+        let mut ledger = self.read(name.clone(), publisher).await.map_err(|error| self.explain(error))?;
         if ledger.stored.is_none() {
             let topic = self.offsets_topic.clone();
             let start = start.ok_or(Trouble::SeqMissing { group: name, topic })?;
@@ -202,7 +206,7 @@ impl ExactlyOnce {
         Ok(ledger)
     }
 
-    async fn read(&self, group: String) -> Result<Ledger, KafkaError> {
+    async fn read(&self, group: String, publisher: &Publisher) -> Result<Ledger, KafkaError> {
         let mut config = self.client.clone();
         config
             .set("group.id", group)
@@ -210,20 +214,28 @@ impl ExactlyOnce {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false");
         let topic = self.offsets_topic.clone();
-        blocking(move || {
+        let client = publisher.client().clone();
+        let read = blocking(move || {
             let consumer: BaseConsumer<Refusal> = config.create_with_context(Refusal::default())?;
-            let answer = committed(&consumer, &topic)?;
-            let found = answer.find_partition(&topic, PARTITION);
-            let stored = match found.map(|partition| (partition.error(), partition.offset())) {
-                Some((Err(error), _)) => return Err(error),
-                Some((Ok(()), Offset::Offset(seq))) => u64::try_from(seq).ok(),
-                _ => None,
-            };
             // A consumer that was given a group has its metadata, whether or not it ever joins.
             let group = consumer.group_metadata().expect("the group was set just now");
-            Ok(Ledger { group: Arc::new(group), topic, stored, stored_at: Instant::now() })
-        })
-        .await
+            let mut ledger =
+                Ledger { group: Arc::new(group), topic, stored: None, stored_at: Instant::now() };
+            let mut answer = committed(&consumer, &ledger.topic, UNSETTLED_AFTER);
+            if answer.as_ref().is_err_and(|error| code(error) == RDKafkaErrorCode::OperationTimedOut) {
+                // An offset of a former transaction that came after its end is never settled by itself. No other can be
+                // left since the transactions were initialised, so the end of a further one, which aborts whatever
+                // offset the same producer has open, settles it.
+                client.begin_transaction()?;
+                client.send_offsets_to_transaction(&ledger.offsets(0)?, &ledger.group, CALL_TIMEOUT)?;
+                client.abort_transaction(CALL_TIMEOUT)?;
+                answer = committed(&consumer, &ledger.topic, CALL_TIMEOUT);
+            }
+            ledger.stored = stored(&answer?, &ledger.topic)?;
+            Ok(ledger)
+        });
+        let read = tokio::time::timeout(READ_LEFT_BEHIND, read).await;
+        read.unwrap_or(Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
     }
 
     /// Tries it out on a slot that no worker has. The topic of offsets is created only where that `may_create` it.
@@ -323,9 +335,23 @@ async fn call<T: Send + 'static>(
     answer.unwrap_or(Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
 }
 
+/// The offset in an answer; nothing where none was ever committed.
+fn stored(answer: &TopicPartitionList, topic: &str) -> Result<Option<u64>, KafkaError> {
+    let found = answer.find_partition(topic, PARTITION);
+    match found.map(|partition| (partition.error(), partition.offset())) {
+        Some((Err(error), _)) => Err(error),
+        Some((Ok(()), Offset::Offset(seq))) => Ok(u64::try_from(seq).ok()),
+        _ => Ok(None),
+    }
+}
+
 /// Asks for the offset that was committed last; while one is not settled yet Kafka gives none.
-fn committed(consumer: &BaseConsumer<Refusal>, topic: &str) -> Result<TopicPartitionList, KafkaError> {
-    let deadline = Instant::now() + CALL_TIMEOUT;
+fn committed(
+    consumer: &BaseConsumer<Refusal>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<TopicPartitionList, KafkaError> {
+    let deadline = Instant::now() + timeout;
     loop {
         let mut asked = TopicPartitionList::new();
         asked.add_partition(topic, PARTITION);
