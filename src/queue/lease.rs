@@ -1,6 +1,7 @@
 //! The right to a slot. It lasts 15 seconds from the moment its last successful renewal was sent, by the clock of the
 //! one who holds it: he may be cut off from Redis, and must stop before another can take over.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,13 +26,16 @@ pub struct Lease {
     key: String,
     token: String,
     renewed_at: Mutex<Instant>,
+    /// How often Redis had forgotten it, so that it was set again.
+    forgotten: AtomicU64,
     lost: watch::Sender<bool>,
 }
 
 impl Lease {
     /// `taken_at` is when the call that took it was sent.
     pub(super) fn new(key: String, token: String, taken_at: Instant) -> Self {
-        Self { key, token, renewed_at: Mutex::new(taken_at), lost: watch::Sender::new(false) }
+        let (forgotten, lost) = (AtomicU64::new(0), watch::Sender::new(false));
+        Self { key, token, renewed_at: Mutex::new(taken_at), forgotten, lost }
     }
 
     pub fn key(&self) -> &str {
@@ -55,6 +59,11 @@ impl Lease {
         self.lost.send_replace(true);
     }
 
+    /// How often Redis had forgotten it: each time another may have had the slot before it was set again.
+    pub fn times_forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::Relaxed)
+    }
+
     /// Returns once the lease is lost, and never before.
     pub async fn lost(&self) {
         let mut lost = self.lost.subscribe();
@@ -72,8 +81,11 @@ impl Lease {
     /// When Redis does not answer: the lease then goes on until its end.
     pub async fn renew(&self, link: &mut Link) -> Result<(), redis::RedisError> {
         let sent_at = Instant::now();
-        let is_ours: bool = link.run(scripts::RENEW.key(&self.key).arg(&self.token).arg(lease_ms())).await?;
-        if !is_ours || self.is_lost() {
+        let found: String = link.run(scripts::RENEW.key(&self.key).arg(&self.token).arg(lease_ms())).await?;
+        if found == "absent" {
+            self.forgotten.fetch_add(1, Ordering::Relaxed);
+        }
+        if found == "lost" || self.is_lost() {
             self.lose();
         } else {
             *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner) = sent_at;

@@ -36,8 +36,8 @@ pub enum Reservation {
     Batch(Batch),
     Empty,
     Paused,
-    /// Redis came back as another, or with batches in this slot that its holder knows nothing of. Nothing more is
-    /// reserved: once the slot is given up they are found by recovery.
+    /// Redis came back as another, or with batches in this slot that its holder knows nothing of, or another lane was
+    /// in it meanwhile. Nothing more is reserved: once the slot is given up they are found by recovery.
     Strange,
 }
 
@@ -59,6 +59,13 @@ pub struct Moved {
     pub dropped: u64,
 }
 
+/// What tells that Redis may have forgotten something since.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Age {
+    connects: u64,
+    times_forgotten: u64,
+}
+
 /// A slot whose lease we hold.
 pub struct Slot {
     link: Link,
@@ -68,8 +75,8 @@ pub struct Slot {
     next_seq: u64,
     /// Batches that were reserved and are not acknowledged yet.
     held: BTreeSet<u64>,
-    /// The link's connects when it was last seen that the slot holds nothing else.
-    seen_sound_at: u64,
+    /// When it was last seen that the slot holds nothing else.
+    seen_sound_at: Age,
 }
 
 impl Slot {
@@ -97,7 +104,7 @@ impl Slot {
         let lease = Arc::new(Lease::new(keys.lease(number), token, taken_at));
         // It never comes twice and never runs backwards, even where Redis forgot the last one.
         let next_seq = redis_time_us.max(last_seq + 1);
-        let seen_sound_at = link.connects();
+        let seen_sound_at = Age { connects: link.connects(), times_forgotten: 0 };
         Ok(Self { link, lease, number, installation, next_seq, held: BTreeSet::new(), seen_sound_at })
     }
 
@@ -140,7 +147,7 @@ impl Slot {
         }
         let lease = Arc::new(Lease::new(keys.lease(number), token, taken_at));
         let slot = Self {
-            seen_sound_at: link.connects(),
+            seen_sound_at: Age { connects: link.connects(), times_forgotten: 0 },
             link,
             lease,
             number,
@@ -184,44 +191,42 @@ impl Slot {
     /// # Errors
     /// When the lease is lost or Redis does not answer; a batch that was reserved all the same comes with the next call.
     pub async fn reserve(&mut self, batch_size: usize, mode: Delivery) -> Result<Reservation, Error> {
-        loop {
-            if !self.is_sound().await? {
-                return Ok(Reservation::Strange);
-            }
-            let keys = self.server().keys().clone();
-            let seq = self.next_seq;
-            let mut script = scripts::RESERVE.prepare_invoke();
-            script
-                .key(&keys.queue)
-                .key(keys.inflight(&format!("{}:{seq}", self.number)))
-                .key(&keys.batches)
-                .key(&keys.seq)
-                .key(&keys.paused)
-                .key(self.lease.key())
-                .key(&keys.id)
-                .arg(self.lease.token())
-                .arg(&self.installation)
-                .arg(self.number)
-                .arg(seq)
-                .arg(batch_size)
-                .arg(BATCH_MAX_BYTES)
-                .arg(FORMAT)
-                .arg(mode.as_str());
-            let answer = self.call(&script).await?;
-            match status(&answer) {
-                "empty" => return Ok(Reservation::Empty),
-                "paused" => return Ok(Reservation::Paused),
-                "strange" => return Ok(Reservation::Strange),
-                "stale" => self.next_seq += 1,
-                _ => {
-                    let (_, len, bytes, entry): (String, usize, usize, String) = from_values(answer)?;
-                    // Only now: until an answer has come, the same seq must be asked for again.
-                    self.next_seq += 1;
-                    self.held.insert(seq);
-                    let entry = parse_entry(&entry)?;
-                    let batch = Batch { slot: self.number, seq, len, bytes, entry, convicted: None };
-                    return Ok(Reservation::Batch(batch));
-                }
+        if !self.is_sound().await? {
+            return Ok(Reservation::Strange);
+        }
+        let keys = self.server().keys().clone();
+        let seq = self.next_seq;
+        let mut script = scripts::RESERVE.prepare_invoke();
+        script
+            .key(&keys.queue)
+            .key(keys.inflight(&format!("{}:{seq}", self.number)))
+            .key(&keys.batches)
+            .key(&keys.seq)
+            .key(&keys.paused)
+            .key(self.lease.key())
+            .key(&keys.id)
+            .arg(self.lease.token())
+            .arg(&self.installation)
+            .arg(self.number)
+            .arg(seq)
+            .arg(batch_size)
+            .arg(BATCH_MAX_BYTES)
+            .arg(FORMAT)
+            .arg(mode.as_str());
+        let answer = self.call(&script).await?;
+        match status(&answer) {
+            "empty" => Ok(Reservation::Empty),
+            "paused" => Ok(Reservation::Paused),
+            // Stale: another was in the slot, and our seqs lie behind his by as many microseconds as he came later.
+            "strange" | "stale" => Ok(Reservation::Strange),
+            _ => {
+                let (_, len, bytes, entry): (String, usize, usize, String) = from_values(answer)?;
+                // Only now: until an answer has come, the same seq must be asked for again.
+                self.next_seq += 1;
+                self.held.insert(seq);
+                let entry = parse_entry(&entry)?;
+                let batch = Batch { slot: self.number, seq, len, bytes, entry, convicted: None };
+                Ok(Reservation::Batch(batch))
             }
         }
     }
@@ -315,25 +320,37 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether the slot holds nothing but what its holder has reserved. Looks only after the connection was lost: Redis
-    /// may have been restarted, and may have forgotten what it had acknowledged.
+    fn age(&self) -> Age {
+        Age { connects: self.link.connects(), times_forgotten: self.lease.times_forgotten() }
+    }
+
+    /// Whether the slot holds nothing but what its holder has reserved. Looks only after the connection or the lease was
+    /// lost: Redis may have been restarted, and may have forgotten what it had acknowledged.
     async fn is_sound(&mut self) -> Result<bool, Error> {
         self.link.connection().await?;
-        if self.link.connects() == self.seen_sound_at {
+        if self.age() == self.seen_sound_at {
             return Ok(true);
         }
+        // While the lease is ours, nobody comes into the slot after the look.
+        self.lease.renew(&mut self.link).await?;
+        if self.lease.is_lost() {
+            return Err(Error::LeaseLost);
+        }
+        let age = self.age();
         let mut pipeline = redis::pipe();
         pipeline.hkeys(&self.server().keys().batches);
         let (fields,): (Vec<String>,) = self.link.query(&pipeline).await?;
-        let connects = self.link.connects();
         let in_this_slot = fields.iter().filter_map(|field| {
             let (slot, seq) = field.split_once(':')?;
             (slot.parse() == Ok(self.number)).then(|| seq.parse::<u64>().ok())?
         });
-        // The answer to an earlier copy of the call that comes next may have been lost.
-        let is_sound = in_this_slot.into_iter().all(|seq| seq == self.next_seq || self.held.contains(&seq));
+        // The answer to an earlier copy of the call that comes next may have been lost. But where another may have been
+        // in the slot, it may as well be his.
+        let was_left = age.times_forgotten != self.seen_sound_at.times_forgotten;
+        let may_be_next = |seq| seq == self.next_seq && !was_left;
+        let is_sound = in_this_slot.into_iter().all(|seq| may_be_next(seq) || self.held.contains(&seq));
         if is_sound {
-            self.seen_sound_at = connects;
+            self.seen_sound_at = age;
         }
         Ok(is_sound)
     }

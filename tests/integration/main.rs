@@ -18,4 +18,5 @@ mod protocol;
 mod rejected;
 mod secured;
 mod settings;
+mod slot;
 mod web;

@@ -137,7 +137,7 @@ impl Queue {
             .unwrap();
     }
 
-    fn renew(&mut self, token: &str) -> bool {
+    fn renew(&mut self, token: &str) -> String {
         script!("renew").key("q:lease:0").arg(token).arg(15_000).invoke(&mut self.connection).unwrap()
     }
 
@@ -196,9 +196,9 @@ fn nothing_is_done_without_the_lease() {
 fn a_lease_is_set_again_by_its_owner_but_never_taken_from_another() {
     let mut queue = Queue::with_lines(0);
     queue.take_slot("a");
-    assert!(queue.renew("a") && !queue.renew("b"));
+    assert_eq!((queue.renew("a"), queue.renew("b")), ("ok".into(), "lost".into()));
     queue.end_lease();
-    assert!(queue.renew("a"));
+    assert_eq!(queue.renew("a"), "absent");
     let left: u64 = queue.connection.pttl("q:lease:0").unwrap();
     assert!((14_000..=15_000).contains(&left), "{left}");
 }

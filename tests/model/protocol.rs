@@ -52,12 +52,12 @@ pub struct Faults {
 pub enum Rule {
     /// A slot is taken over only when its lease was away for so long that an owner who lives would be back.
     WaitsForTheOwner,
-    /// After Redis was restarted a lane looks whether its slot holds batches of another, and leaves it to them.
+    /// Where Redis forgot the lease, a lane looks whether its slot holds batches of another, and leaves it to them.
     LooksAfterARestart,
     /// It looks when the lease is its own again, so that nobody comes after the look.
     LooksWhileItHolds,
-    /// A batch is taken for one's own only where one has asked for it.
-    KnowsWhatItAskedFor,
+    /// Then it takes none for its own but those that it has, not even one of the seq that it would ask for next.
+    TakesOnlyWhatItHas,
     /// A seq that is refused tells of another, who was in the slot meanwhile.
     LeavesWhereASeqIsRefused,
     /// A fresh lane takes a slot in which nothing is in flight.

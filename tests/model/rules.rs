@@ -57,9 +57,9 @@ fn a_lane_looks_while_it_holds_the_lease() {
 
 /// The same, though he has looked when he held the lease.
 #[test]
-fn a_batch_is_ones_own_only_where_one_has_asked_for_it() {
+fn a_lane_takes_no_batch_of_another_for_its_own() {
     let faults = Faults { restarts: 1, stops: 1, ..NONE };
-    breaks(exactly_once().with_clock().with(faults).without(Rule::KnowsWhatItAskedFor), SEEN_ONCE);
+    breaks(exactly_once().with_clock().with(faults).without(Rule::TakesOnlyWhatItHas), SEEN_ONCE);
 }
 
 /// The same, and the other has left nothing there; but the seqs of the former owner lie behind his, by as many as there

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Renews a lease; one that is merely absent (Redis restarted) is set again.
--- KEYS: lease. ARGV: token, lease in milliseconds. Returns 1, or 0 when another holds it.
+-- KEYS: lease. ARGV: token, lease in milliseconds. Returns 'ok', 'absent' when it was, 'lost' when another holds it.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
-  return 0
+  return 'lost'
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return holder and 'ok' or 'absent'

@@ -30,7 +30,7 @@ if redis.call('EXISTS', inflight) == 1 then
   return {'batch', redis.call('LLEN', inflight), redis.call('MEMORY', 'USAGE', inflight, 'SAMPLES', 0), entry}
 end
 if tonumber(seq) <= tonumber(redis.call('HGET', seqs, slot) or 0) then
-  -- A late second copy of a call whose batch has been acknowledged since.
+  -- Another was in the slot meanwhile; or a late second copy of a call whose batch has been acknowledged since.
   return {'stale'}
 end
 if redis.call('EXISTS', paused) == 1 then return {'paused'} end

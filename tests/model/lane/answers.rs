@@ -118,12 +118,11 @@ impl Lane {
         }
     }
 
-    /// These batches stand in its slot.
+    /// These batches stand in its slot, whose lease Redis had forgotten.
     pub fn hear_of_batches(&mut self, protocol: &Protocol, mut seqs: impl Iterator<Item = Seq>) {
-        let asks = self.is_asking || !protocol.keeps(Rule::KnowsWhatItAskedFor);
+        let takes_next = !protocol.keeps(Rule::TakesOnlyWhatItHas);
         let is_ours = |seq| {
-            // The answer to an earlier copy of the call that comes next may have been lost.
-            asks && seq == self.next_seq || self.shipments.iter().any(|shipment| shipment.seq == seq)
+            takes_next && seq == self.next_seq || self.shipments.iter().any(|shipment| shipment.seq == seq)
         };
         self.only_finishes = !seqs.all(is_ours);
         self.has_to_look = false;
