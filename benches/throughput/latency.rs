@@ -11,17 +11,19 @@ use crate::harness::{Kafka, Launch, Redis, client_config};
 const PUSHES: usize = 500;
 const GAP: Duration = Duration::from_millis(30);
 
-pub fn measure(redis: &Redis, kafka: &Kafka, compression: &str) {
+pub fn measure(redis: &Redis, kafka: &Kafka, delivery: &str, compression: &str) {
     let worker = Launch::new(&["worker"])
         .variables(&[
             ("REDIS_URL", &redis.url()),
             ("KAFKA_URL", &kafka.bootstrap()),
+            ("DELIVERY", delivery),
             ("KAFKA_COMPRESSION", compression),
         ])
         .start();
     worker.wait_for_line("worker started", Duration::from_secs(10));
-    let consumer: BaseConsumer =
-        client_config(&kafka.bootstrap()).set("group.id", "latency").create().expect("a consumer");
+    let mut config = client_config(&kafka.bootstrap());
+    config.set("group.id", "latency").set("isolation.level", "read_committed");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut partitions = TopicPartitionList::new();
     for partition in 0..4 {
         partitions.add_partition_offset("clicks", partition, Offset::End).expect("the end is an offset");

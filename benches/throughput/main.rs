@@ -36,7 +36,7 @@ struct Arguments {
     /// A further variable for the worker, NAME=VALUE
     #[arg(long)]
     variable: Vec<String>,
-    /// Measure a worker that delivers exactly once as well
+    /// Measure a worker that delivers exactly once as well; with --latency, only that
     #[arg(long)]
     exactly_once: bool,
     /// Measure the latency from an idle queue instead
@@ -68,7 +68,8 @@ fn main() {
         kafka.create_topic(topic, 4, &[]);
     }
     if arguments.latency {
-        latency::measure(&redis, &kafka, &arguments.compression);
+        let delivery = if arguments.exactly_once { "exactly-once" } else { "at-least-once" };
+        latency::measure(&redis, &kafka, delivery, &arguments.compression);
         return;
     }
     fill(&redis, &arguments);

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use rdkafka::ClientConfig;
+use rdkafka::producer::BaseProducer;
 
 /// Properties on which the guarantees rest, or that have a setting of their own.
 const OURS: [(&str, &str); 16] = [
@@ -223,11 +224,18 @@ impl Settings {
                 (message_max_bytes + RECORD_OVERHEAD_BYTES).max(LEAST_MESSAGE_MAX).to_string(),
             )
             .set("statistics.interval.ms", "5000");
-        self.with_properties(config)
+        let config = self.with_properties(config)?;
+        // Some values are refused only together with others, and PEM texts only when they are read.
+        match config.create::<BaseProducer>() {
+            Ok(_) => Ok(config),
+            Err(error) => {
+                Err(format!("KAFKA_...: librdkafka does not take these settings together: {error}"))
+            }
+        }
     }
 
     /// Last, so that the user's word counts.
-    fn with_properties(&self, mut config: ClientConfig) -> Result<ClientConfig, String> {
+    pub(super) fn with_properties(&self, mut config: ClientConfig) -> Result<ClientConfig, String> {
         for property in &self.kafka_property {
             config.set(&property.name, &property.value);
             config.create_native_config().map_err(|_| {
@@ -299,6 +307,14 @@ mod tests {
     fn an_unknown_property_is_named_by_its_variable() {
         let wrong = settings(&["--kafka-url", "a:1", "--kafka-property", "linger.us=1"]);
         assert!(wrong.client().err().unwrap().starts_with("KAFKA_PROPERTY_LINGER_US: "));
+    }
+
+    #[test]
+    fn properties_that_do_not_go_together_are_refused() {
+        let wrong = ["--kafka-property", "queue.buffering.backpressure.threshold=2"];
+        let wrong = settings(&[["--kafka-url", "a:1"], wrong].concat());
+        let refused = wrong.producer(1, 1).err().unwrap();
+        assert!(refused.contains("queue.buffering.backpressure.threshold"), "{refused}");
     }
 
     #[test]
