@@ -46,7 +46,6 @@ use options::Options;
 use plan::{Plan, Topology};
 
 #[test]
-#[ignore = "it has not been seen to pass every time on a machine that is starved: bin/chaos runs the long form"]
 fn nothing_is_lost_and_exactly_once_is_once_whatever_strikes() {
     run(&Options::short());
 }
