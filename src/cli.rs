@@ -24,7 +24,7 @@ pub enum Command {
     /// Health and queue depths over HTTP
     Web(commands::web::Arguments),
     /// Worker and web at once, on a Redis and a Kafka of their own with made-up traffic; to try things out
-    Dev(commands::dev::Arguments),
+    Dev(Box<commands::dev::Arguments>),
     /// Filter: payloads on standard input, topic and message on standard output; no Redis, no Kafka
     Enrich(commands::enrich::Arguments),
     /// Push lines onto the queue: from a file, standard input, or made-up ones

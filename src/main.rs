@@ -54,7 +54,7 @@ async fn run(command: Command, variables: &Variables) -> Result<(), Failure> {
         Command::Enrich(arguments) => commands::enrich::run(&arguments),
         Command::Send(arguments) => commands::send::run(arguments).await,
         Command::Web(arguments) => commands::web::run(&arguments, variables).await,
-        Command::Dev(arguments) => commands::dev::run(arguments, variables).await,
+        Command::Dev(arguments) => commands::dev::run(*arguments, variables).await,
         Command::Env(arguments) => commands::env::run(&arguments),
         Command::Tail(arguments) => commands::tail::run(arguments).await,
         Command::Check(arguments) => commands::check::run(&arguments, variables).await,

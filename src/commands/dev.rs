@@ -58,14 +58,17 @@ struct Stack {
 pub async fn run(arguments: Arguments, variables: &Variables) -> Result<(), Failure> {
     let mut signals = Signals::watch()?;
     tell(arguments.worker.warnings(), variables);
+    let access = arguments.web.access().map_err(Failure::Setting)?;
     let listener = take_port(&arguments.web).await?;
+    let is_private = listener.local_addr()?.ip().is_loopback();
+    let access = if is_private { access.open_to_this_machine() } else { access };
     let stack = tokio::select! {
         started = Stack::start(arguments.worker) => started?,
         _ = signals.any() => return Ok(()),
     };
     let has_traffic = arguments.sample || (stack.own_redis.is_some() && stack.own_kafka.is_some());
     greet(&stack, listener.local_addr()?, has_traffic)?;
-    stack.work(listener, arguments.web.token(), has_traffic, signals).await
+    stack.work(listener, access, has_traffic, signals).await
 }
 
 impl Stack {
@@ -96,7 +99,7 @@ impl Stack {
     async fn work(
         mut self,
         listener: TcpListener,
-        token: Option<web::settings::Token>,
+        access: web::Access,
         has_traffic: bool,
         mut signals: Signals,
     ) -> Result<(), Failure> {
@@ -105,7 +108,7 @@ impl Stack {
         let servers = self.servers.clone();
         let mut serving = tokio::spawn(async move {
             // It stops when the sender is dropped.
-            web::serve(listener, &servers, token, async { web_stopped.await.unwrap_or_default() }).await
+            web::serve(listener, &servers, access, async { web_stopped.await.unwrap_or_default() }).await
         });
         let settings = self.settings.clone();
         let mut working = tokio::spawn(async move { worker::run(&settings, stop).await });

@@ -228,7 +228,9 @@ mod tests {
         let variables = app::variables();
         let mut found = values(&[]);
         fill(&variables, &mut found);
-        found.insert("WEB_TOKEN".to_owned(), String::new());
+        for secret in ["WEB_TOKEN", "COOKIE_SECRET"] {
+            found.insert(secret.to_owned(), String::new());
+        }
         assert_eq!(render(&variables, &found).unwrap(), include_str!("../../.env.example"));
     }
 

@@ -25,7 +25,8 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
     let mut signals = Signals::watch()?;
     let servers = arguments.redis.servers().map_err(Failure::Setting)?;
-    tell(arguments.redis.warnings(), variables);
+    let access = arguments.web.access().map_err(Failure::Setting)?;
+    tell([arguments.redis.warnings(), arguments.web.warnings()].concat(), variables);
     let address = SocketAddr::new(arguments.web.address(), arguments.web.port());
     let listener = listen(address).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "web started");
@@ -33,7 +34,7 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
         let signal = signals.any().await;
         tracing::info!(signal, "stopping");
     };
-    web::serve(listener, &servers, arguments.web.token(), stop).await?;
+    web::serve(listener, &servers, access, stop).await?;
     tracing::info!("web stopped");
     Ok(())
 }

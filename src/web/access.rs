@@ -1,4 +1,4 @@
-//! Who may see the queues: whoever shows the token; where none is set, whoever is on the same machine.
+//! Who may see the queues: whoever shows the token, or is signed in; where no token is set, whoever is on the same machine.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::settings::Token;
+use super::secret::Token;
+use super::settings::is_loopback;
 use super::{Web, text};
 
 /// Headers by which a proxy says that it asks for someone else.
@@ -31,15 +32,16 @@ impl FromRequestParts<Arc<Web>> for Permitted {
 
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Response> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        match judge(web.token.as_ref(), peer, &parts.headers) {
+        match judge(web.doors.token.as_ref(), peer, &parts.headers) {
             Verdict::Permitted => Ok(Self),
+            _ if web.doors.visitor(parts).is_some() => Ok(Self),
             Verdict::TokenNeeded => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"kafkastore\"")];
                 Err((challenge, text(StatusCode::UNAUTHORIZED, "a bearer token is needed\n")).into_response())
             }
             Verdict::LocalOnly => Err(text(
                 StatusCode::FORBIDDEN,
-                "without WEB_TOKEN this is shown on the machine itself alone\n",
+                "without WEB_TOKEN this is for those who are signed in, or on the machine itself\n",
             )),
         }
     }
@@ -50,11 +52,16 @@ fn judge(token: Option<&Token>, peer: Option<IpAddr>, headers: &HeaderMap) -> Ve
         let is_right = shown_token(headers).is_some_and(|shown| token.is(shown));
         return if is_right { Verdict::Permitted } else { Verdict::TokenNeeded };
     }
-    let is_local = peer.is_some_and(|peer| peer.to_canonical().is_loopback());
+    if is_local(peer, headers) { Verdict::Permitted } else { Verdict::LocalOnly }
+}
+
+/// Somebody on this machine asks for himself.
+pub(super) fn is_local(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    let is_loopback = peer.is_some_and(|peer| peer.to_canonical().is_loopback());
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     // A foreign page may have its own name lead to this machine, and read what its visitor's browser fetches there.
     let is_asked_as_local = headers.get(header::HOST).is_none_or(|host| is_local_name(host.as_bytes()));
-    if is_local && !is_forwarded && is_asked_as_local { Verdict::Permitted } else { Verdict::LocalOnly }
+    is_loopback && !is_forwarded && is_asked_as_local
 }
 
 fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
@@ -65,13 +72,8 @@ fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
 fn is_local_name(host: &[u8]) -> bool {
-    let Ok(url) = url::Url::parse(&format!("http://{}", String::from_utf8_lossy(host))) else { return false };
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    let url = url::Url::parse(&format!("http://{}", String::from_utf8_lossy(host)));
+    url.is_ok_and(|url| is_loopback(&url))
 }
 
 #[cfg(test)]
@@ -93,7 +95,7 @@ mod tests {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap()));
-        judge(program.web.token().as_ref(), Some(peer.parse().unwrap()), &headers.collect())
+        judge(program.web.access().unwrap().token.as_ref(), Some(peer.parse().unwrap()), &headers.collect())
     }
 
     #[test]

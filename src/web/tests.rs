@@ -23,7 +23,7 @@ async fn answers<const N: usize>(arguments: &[&str], requests: [&str; N]) -> [St
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         let stopped = async move { stopped.await.unwrap_or_default() };
-        serve(listener, &program.redis.servers().unwrap(), program.web.token(), stopped).await
+        serve(listener, &program.redis.servers().unwrap(), program.web.access().unwrap(), stopped).await
     });
     let mut answers = [const { String::new() }; N];
     for (request, answer) in requests.into_iter().zip(&mut answers) {
