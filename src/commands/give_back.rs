@@ -1,6 +1,7 @@
 //! `give-back`: lines in flight go back to the head of the queue, for the original to take them from there.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::time::Instant;
@@ -54,7 +55,8 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
         // One producer at a time, and it sends nothing.
         let producer = arguments.kafka.producer(1, 1).map_err(Failure::Setting)?;
         let queue = &arguments.redis.queue;
-        let exactly_once = ExactlyOnce::new(&arguments.kafka, &arguments.exactly_once, queue, producer);
+        let exactly_once =
+            ExactlyOnce::new(&arguments.kafka, &arguments.exactly_once, queue, producer, &Arc::default());
         Some(exactly_once.map_err(Failure::Setting)?)
     } else {
         None

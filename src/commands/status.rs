@@ -181,6 +181,7 @@ mod tests {
         let said =
             Heartbeat { version: "1.2.3".into(), host: "h".into(), pid: 7, started_at: 0, slots: vec![0, 2] };
         let status = Status {
+            now: 0,
             server: "localhost:6379".into(),
             queue: "click_queue".into(),
             depth: 1234,

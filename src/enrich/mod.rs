@@ -46,11 +46,22 @@ pub struct Explained<'a> {
 
 /// The answers to user agents seen lately. Each lane has its own: a few user agents make most of the traffic, and two
 /// cores that count references to the same answer get in each other's way.
-pub struct DeviceCache(Cache<Vec<u8>, DeviceMeta, ByBytes>);
+pub struct DeviceCache {
+    answers: Cache<Vec<u8>, DeviceMeta, ByBytes>,
+    hits: u64,
+    misses: u64,
+}
 
 impl Default for DeviceCache {
     fn default() -> Self {
-        Self(Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByBytes))
+        Self { answers: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByBytes), hits: 0, misses: 0 }
+    }
+}
+
+impl DeviceCache {
+    /// How often an answer was known, and how often not, since the last time.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses))
     }
 }
 
@@ -93,12 +104,14 @@ impl Enricher {
         let country = country.as_ref().map(CountryCode::as_str);
         let start = message.len();
         let user_agent = looked_at(payload.raw_user_agent);
-        if let Some(device) = cache.0.get(user_agent) {
+        if let Some(device) = cache.answers.get(user_agent) {
+            cache.hits += 1;
             message::write(message, &payload, device, country, reserved_at);
         } else {
             let device = self.device_meta(user_agent);
             message::write(message, &payload, &device, country, reserved_at);
-            cache.0.insert(user_agent.to_vec(), device);
+            cache.answers.insert(user_agent.to_vec(), device);
+            cache.misses += 1;
         }
         let size = message.len() - start;
         if size > self.message_max_bytes {

@@ -16,7 +16,7 @@ use tracing::{debug, info};
 
 use super::cluster::ANSWER_TIMEOUT;
 use super::publisher::{Publisher, blocking};
-use super::reports::code;
+use super::reports::{Troubles, code};
 
 /// How long a transaction may take before the cluster aborts it: longer than a take-over, so that it never aborts one
 /// of a worker that lives and is only held up; readers of committed messages wait for one that was left this long.
@@ -120,6 +120,7 @@ pub struct ExactlyOnce {
     offsets_topic: String,
     /// What every transactional id and group begins with.
     names: String,
+    troubles: Arc<Troubles>,
 }
 
 impl ExactlyOnce {
@@ -132,6 +133,7 @@ impl ExactlyOnce {
         settings: &Settings,
         queue: &str,
         mut producer: ClientConfig,
+        troubles: &Arc<Troubles>,
     ) -> Result<Self, String> {
         // A message may then take as long as its transaction.
         producer.remove("message.timeout.ms");
@@ -149,6 +151,7 @@ impl ExactlyOnce {
             client: kafka.client()?,
             offsets_topic: format!("{prefix}{}", settings.offsets_topic),
             names: format!("{prefix}kafkastore.{queue}."),
+            troubles: Arc::clone(troubles),
         })
     }
 
@@ -187,7 +190,7 @@ impl ExactlyOnce {
         let name = format!("{}{installation}.{slot}", self.names);
         let mut config = self.producer.clone();
         config.set("transactional.id", &name);
-        let publisher = Publisher::start(&config, batches).await?;
+        let publisher = Publisher::start(&config, batches, &self.troubles).await?;
         let client = publisher.client().clone();
         match call(move || client.init_transactions(CALL_TIMEOUT)).await {
             Ok(()) => Ok((publisher, name)),

@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 
-use super::reports::{Reports, code, opaque};
+use super::reports::{Reports, Troubles, code, opaque};
 
 /// How soon to try again when librdkafka's queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(2);
@@ -29,13 +29,18 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts a producer that counts up to `batches` batches at a time.
+    /// Starts a producer that counts up to `batches` batches at a time, and its own troubles among `troubles`.
     ///
     /// # Errors
     /// When librdkafka does not take the configuration.
-    pub async fn start(config: &ClientConfig, batches: usize) -> Result<Self, KafkaError> {
+    pub async fn start(
+        config: &ClientConfig,
+        batches: usize,
+        troubles: &Arc<Troubles>,
+    ) -> Result<Self, KafkaError> {
         let config = config.clone();
-        let client = blocking(move || config.create_with_context(Reports::new(batches))).await?;
+        let reports = Reports::new(batches, Arc::clone(troubles));
+        let client = blocking(move || config.create_with_context(reports)).await?;
         Ok(Self { client: Arc::new(client) })
     }
 

@@ -1,8 +1,8 @@
 //! Delivery reports, counted batch by batch. librdkafka gives one for each message; the last one of a batch wakes the
 //! lane. Nothing is allocated for a message: its opaque value says where it is counted.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -29,16 +29,35 @@ struct Tally {
     failures: Mutex<Vec<Failure>>,
 }
 
+/// What the producers of a worker met with, counted until somebody takes it.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    errors: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Troubles {
+    /// Errors told, and requests repeated, since the last time.
+    pub fn take(&self) -> (u64, u64) {
+        (self.errors.swap(0, Ordering::Relaxed), self.retries.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// Where reports are counted: one tally for each batch that may be under way.
 pub struct Reports {
+    troubles: Arc<Troubles>,
+    /// Of this producer, since it was started.
+    retries: AtomicU64,
     tallies: Vec<Tally>,
     finished: Notify,
     told_at: Mutex<Option<Instant>>,
 }
 
 impl Reports {
-    pub fn new(batches: usize) -> Self {
+    pub fn new(batches: usize, troubles: Arc<Troubles>) -> Self {
         Self {
+            troubles,
+            retries: AtomicU64::new(0),
             tallies: std::iter::repeat_with(Tally::default).take(batches).collect(),
             finished: Notify::new(),
             told_at: Mutex::new(None),
@@ -105,6 +124,7 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.troubles.errors.fetch_add(1, Ordering::Relaxed);
         let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
         if told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
             *told_at = Some(Instant::now());
@@ -114,7 +134,10 @@ impl ClientContext for Reports {
 
     /// How the producer does, for those who ask.
     fn stats(&self, statistics: Statistics) {
-        let Statistics { msg_cnt, msg_size, txmsgs, .. } = statistics;
+        let Statistics { msg_cnt, msg_size, txmsgs, brokers, .. } = statistics;
+        let retries = brokers.values().map(|broker| broker.txretries).sum();
+        let earlier = self.retries.swap(retries, Ordering::Relaxed);
+        self.troubles.retries.fetch_add(retries.saturating_sub(earlier), Ordering::Relaxed);
         debug!(waiting = msg_cnt, waiting_bytes = msg_size, sent = txmsgs, "producer statistics");
     }
 }
@@ -134,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_report_of_a_batch_wakes_the_lane() {
-        let reports = Reports::new(2);
+        let reports = Reports::new(2, Arc::default());
         reports.expect(1, 2);
         reports.report(opaque(1, 0), None);
         assert!(!reports.is_complete(1));

@@ -9,10 +9,12 @@
 //! - [`idle`]: waiting for lines without asking for them
 //! - [`recovery`]: slots whose owner has gone
 //! - [`invalid`]: the list of rejected lines
+//! - [`history`]: what workers have counted, for the last hour and the last day
 //! - [`status`]: how full everything is
 //! - `scripts`: all that is ever written, one Lua script a file
 
 pub mod batch;
+pub mod history;
 pub mod idle;
 pub mod in_flight;
 pub mod invalid;

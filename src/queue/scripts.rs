@@ -16,6 +16,7 @@ scripts! {
     GIVE_BACK = "give_back.lua";
     HEARTBEAT = "heartbeat.lua";
     PAUSE = "pause.lua";
+    RECORD = "record.lua";
     REJECT = "reject.lua";
     RELEASE = "release.lua";
     RENEW = "renew.lua";

@@ -25,6 +25,12 @@ pub struct Keys {
     pub workers: String,
     pub totals: String,
     pub topics: String,
+    pub topic_bytes: String,
+    /// What all workers have counted.
+    pub metrics: String,
+    /// The last messages.
+    pub recent: String,
+    pub(super) history_prefix: String,
     lease_prefix: String,
     inflight_prefix: String,
 }
@@ -42,6 +48,10 @@ impl Keys {
             workers: key("workers"),
             totals: key("stats:totals"),
             topics: key("stats:topics"),
+            topic_bytes: key("stats:bytes"),
+            metrics: key("stats:metrics"),
+            recent: key("stats:recent"),
+            history_prefix: key("stats:"),
             lease_prefix: key("lease:"),
             inflight_prefix: key("inflight:"),
         }

@@ -59,6 +59,15 @@ pub struct Moved {
     pub dropped: u64,
 }
 
+/// What of a batch went to one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicCount {
+    /// With its prefix.
+    pub topic: String,
+    pub lines: u64,
+    pub bytes: u64,
+}
+
 /// What tells that Redis may have forgotten something since.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Age {
@@ -296,11 +305,11 @@ impl Slot {
         Ok(moved)
     }
 
-    /// Forgets a batch that has been delivered: `topics` says how many of its lines went to each topic.
+    /// Forgets a batch that has been delivered: `topics` says how many of its lines and bytes went to each topic.
     ///
     /// # Errors
     /// When the lease is lost or Redis does not answer.
-    pub async fn acknowledge(&mut self, batch: &Batch, topics: &[(String, u64)]) -> Result<(), Error> {
+    pub async fn acknowledge(&mut self, batch: &Batch, topics: &[TopicCount]) -> Result<(), Error> {
         let keys = self.server().keys().clone();
         let field = batch.field();
         let mut script = scripts::ACKNOWLEDGE.prepare_invoke();
@@ -310,10 +319,11 @@ impl Slot {
             .key(self.lease.key())
             .key(&keys.totals)
             .key(&keys.topics)
+            .key(&keys.topic_bytes)
             .arg(self.lease.token())
             .arg(&field);
-        for (topic, lines) in topics {
-            script.arg(topic).arg(lines);
+        for count in topics {
+            script.arg(&count.topic).arg(count.lines).arg(count.bytes);
         }
         self.call(&script).await?;
         self.held.remove(&batch.seq);

@@ -40,6 +40,9 @@ pub struct Worker {
 pub struct Status {
     /// Host, port and database.
     pub server: String,
+    /// Redis's clock, in seconds since 1970.
+    #[serde(skip)]
+    pub now: i64,
     pub queue: String,
     /// Lines that wait.
     pub depth: u64,
@@ -101,6 +104,7 @@ pub async fn read(link: &mut Link) -> Result<Status, redis::RedisError> {
         .collect();
     Ok(Status {
         server: link.server().name().to_owned(),
+        now,
         queue: keys.queue.clone(),
         depth,
         in_flight,
@@ -122,7 +126,12 @@ fn worker(id: &str, said: &str, now: i64) -> Option<Worker> {
 impl Status {
     /// Whether a worker said within the last seconds that it lives.
     pub fn has_living_worker(&self) -> bool {
-        self.workers.iter().any(|worker| worker.last_heartbeat <= FRESH_SECONDS)
+        self.living_workers() > 0
+    }
+
+    /// How many workers said so.
+    pub fn living_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.last_heartbeat <= FRESH_SECONDS).count()
     }
 }
 

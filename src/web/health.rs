@@ -47,6 +47,7 @@ mod tests {
         let worker = |last_heartbeat| Worker { id: "w".into(), last_heartbeat, said };
         Status {
             server: "a".into(),
+            now: 0,
             queue: "q".into(),
             depth,
             in_flight,

@@ -1,5 +1,7 @@
 //! Rejected lines, in Kafka as well: through a producer of their own, before they leave their batch, at least once.
 
+use std::sync::Arc;
+
 use rdkafka::ClientConfig;
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -8,6 +10,7 @@ use super::backoff::Backoff;
 use crate::kafka::Publisher;
 use crate::kafka::at_least_once::{Verdict, judge};
 use crate::kafka::publisher::Outgoing;
+use crate::kafka::reports::Troubles;
 use crate::queue::slot::Rejected;
 
 /// One batch of rejected lines is under way at a time.
@@ -16,12 +19,13 @@ const TALLY: usize = 0;
 pub(super) struct DeadLetters {
     topic: String,
     producer: ClientConfig,
+    troubles: Arc<Troubles>,
     publisher: Mutex<Option<Publisher>>,
 }
 
 impl DeadLetters {
-    pub fn new(topic: String, producer: ClientConfig) -> Self {
-        Self { topic, producer, publisher: Mutex::new(None) }
+    pub fn new(topic: String, producer: ClientConfig, troubles: Arc<Troubles>) -> Self {
+        Self { topic, producer, troubles, publisher: Mutex::new(None) }
     }
 
     /// Returns when Kafka has the records. It may be dropped: they are then sent again with their batch.
@@ -57,7 +61,9 @@ impl DeadLetters {
         // Taken out: when this is dropped half-way, the producer and its reports go with it.
         let running = match publisher.take() {
             Some(running) => running,
-            None => Publisher::start(&self.producer, 1).await.map_err(|error| error.to_string())?,
+            None => Publisher::start(&self.producer, 1, &self.troubles)
+                .await
+                .map_err(|error| error.to_string())?,
         };
         let outgoing = left.iter().map(|&line| Outgoing {
             topic: &self.topic,

@@ -7,7 +7,7 @@ use crate::enrich::{DeviceCache, Enricher};
 use crate::kafka::publisher::Outgoing;
 use crate::payload::{Reason, Rejection};
 use crate::queue::invalid::Record;
-use crate::queue::slot::Rejected;
+use crate::queue::slot::{Rejected, TopicCount};
 
 /// A line that is to be sent.
 #[derive(Debug)]
@@ -136,13 +136,27 @@ impl Draft {
         Outgoing { topic: self.topic_of(line), message, line }
     }
 
-    /// How many lines went to each topic, those that were rejected left out.
-    pub fn lines_by_topic(&self) -> Vec<(String, u64)> {
-        let mut counts = vec![0; self.topics.len()];
+    /// How many lines and bytes went to each topic, those that were rejected left out.
+    pub fn by_topic(&self) -> Vec<TopicCount> {
+        let count = |topic: &String| TopicCount { topic: topic.clone(), lines: 0, bytes: 0 };
+        let mut counts: Vec<TopicCount> = self.topics.iter().map(count).collect();
         for line in self.lines.iter().filter(|line| !line.is_rejected) {
-            counts[line.topic] += 1;
+            counts[line.topic].lines += 1;
+            counts[line.topic].bytes += line.message.len() as u64;
         }
-        self.topics.iter().cloned().zip(counts).filter(|(_, lines)| *lines > 0).collect()
+        counts.retain(|count| count.lines > 0);
+        counts
+    }
+
+    /// Up to `most` of the messages that were sent, evenly spread: topic, message, and how many lines each stands for.
+    pub fn sample(&self, most: usize) -> impl Iterator<Item = (&str, &[u8], u64)> {
+        let sent = self.to_send();
+        let chosen = sent.len().min(most);
+        (0..chosen).map(move |at| {
+            let (first, end) = (at * sent.len() / chosen, (at + 1) * sent.len() / chosen);
+            let Outgoing { topic, message, .. } = self.outgoing(sent[first]);
+            (topic, message, (end - first) as u64)
+        })
     }
 
     pub fn bytes(&self) -> usize {

@@ -20,6 +20,9 @@ use crate::kafka::{Ledger, Publisher, topics};
 use crate::payload::{Reason, Rejection};
 use crate::queue::slot::Error;
 use crate::queue::{Batch, Delivery, Reservation, Slot};
+use crate::stats::histogram::Distribution;
+use crate::stats::sample::MESSAGES_A_BATCH;
+use crate::stats::{Counter, Stats};
 
 /// Batches under way in a lane: enough for librdkafka to make large record batches of them.
 pub(super) const BATCHES_UNDER_WAY: usize = 8;
@@ -66,6 +69,7 @@ pub(super) struct Lane {
     pub stop: Stop,
     pub slot: Slot,
     pub publisher: Publisher,
+    pub stats: Arc<Stats>,
     /// Where it delivers exactly once.
     pub ledger: Option<Ledger>,
     pub under_way: VecDeque<Shipment>,
@@ -143,7 +147,7 @@ async fn open(
 ) -> Result<(Publisher, Option<Ledger>), Trouble> {
     match delivery {
         Delivery::AtLeastOnce => {
-            let publisher = Publisher::start(&worker.producer, BATCHES_UNDER_WAY).await?;
+            let publisher = Publisher::start(&worker.producer, BATCHES_UNDER_WAY, &worker.troubles).await?;
             match topics::list(&publisher).await {
                 Ok(_) => Ok((publisher, None)),
                 Err(error) => {
@@ -205,6 +209,7 @@ impl Lane {
             stop: stop.clone(),
             slot,
             publisher,
+            stats: Arc::clone(&source.stats),
             ledger,
             under_way: VecDeque::new(),
             free_tallies: (0..BATCHES_UNDER_WAY).collect(),
@@ -321,9 +326,13 @@ impl Lane {
 
     /// Enriches a batch and hands it to Kafka.
     pub async fn ship(&mut self, batch: Batch) -> Result<(), Ended> {
+        let started_at = Instant::now();
         let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
+        let read_at = Instant::now();
         fail::fail_point!("read");
         let mut draft = self.enrich(&batch, &lines).await?;
+        self.stats.measure(Distribution::Read, (read_at - started_at).as_secs_f64());
+        self.stats.measure(Distribution::Enrich, read_at.elapsed().as_secs_f64());
         fail::fail_point!("enriched");
         let raw = |index| line_at(&lines, index);
         self.reject_strays(&mut draft, raw).await?;
@@ -378,6 +387,9 @@ impl Lane {
         if is_suspicious {
             self.persist("suspect", async |slot| slot.suspect(batch, None).await).await?;
         }
+        let (hits, misses) = self.device_cache.take_counts();
+        self.stats.count(Counter::CacheHits, hits);
+        self.stats.count(Counter::CacheMisses, misses);
         Ok(draft)
     }
 
@@ -428,11 +440,12 @@ impl Lane {
     }
 
     pub async fn acknowledge(&mut self, shipment: Shipment) -> Result<(), Ended> {
-        let topics = shipment.draft.lines_by_topic();
+        let topics = shipment.draft.by_topic();
         self.persist("acknowledge", async |slot| slot.acknowledge(&shipment.batch, &topics).await).await?;
         fail::fail_point!("acknowledged");
-        let lines = topics.iter().map(|(_, lines)| lines).sum();
-        self.worker.stats.count_batch(lines, shipment.sent_at.elapsed());
+        let lines = topics.iter().map(|count| count.lines).sum();
+        let sample = shipment.draft.sample(MESSAGES_A_BATCH);
+        self.stats.count_batch(lines, shipment.sent_at.elapsed(), sample);
         self.free_tallies.push(shipment.tally);
         let kept: usize = self.done.iter().map(Draft::bytes).sum();
         if kept + shipment.draft.bytes() <= KEPT_BYTES {

@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::enrich::Enricher;
+use crate::kafka::reports::Troubles;
 use crate::kafka::{ExactlyOnce, Topics};
 use crate::queue::idle::Idle;
 use crate::queue::server::Unsuitable;
@@ -58,7 +59,8 @@ struct Worker {
     topics: Topics,
     topic_prefix: String,
     dead_letters: Option<DeadLetters>,
-    stats: Stats,
+    /// What the producers met with.
+    troubles: Arc<Troubles>,
     batch_size: usize,
 }
 
@@ -77,11 +79,12 @@ struct Source {
     server: Server,
     idle: Idle,
     leases: Mutex<Vec<Weak<Lease>>>,
+    stats: Arc<Stats>,
 }
 
 impl Source {
     fn new(server: Server) -> Self {
-        Self { server, idle: Idle::default(), leases: Mutex::default() }
+        Self { server, idle: Idle::default(), leases: Mutex::default(), stats: Arc::default() }
     }
 
     /// Has a lease renewed for as long as it is held.
@@ -120,6 +123,7 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
     let producer =
         settings.kafka.producer(servers.len() * lanes, message_max_bytes).map_err(WorkerError::Setting)?;
     let enricher = Arc::new(Enricher::new(&settings.enrich).map_err(WorkerError::Setting)?);
+    let troubles = Arc::new(Troubles::default());
     let worker = Arc::new(Worker {
         id: format!("{}-{}-{:08x}", upkeep::host_name(), std::process::id(), rand::random::<u32>()),
         started_at: epoch_seconds(),
@@ -133,11 +137,14 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
             &settings.exactly_once,
             &settings.redis.queue,
             producer.clone(),
+            &troubles,
         )
         .map_err(WorkerError::Setting)?,
-        dead_letters: settings.invalid_topic().map(|topic| DeadLetters::new(topic, producer.clone())),
+        dead_letters: settings
+            .invalid_topic()
+            .map(|topic| DeadLetters::new(topic, producer.clone(), Arc::clone(&troubles))),
         producer,
-        stats: Stats::default(),
+        troubles,
         batch_size: settings.batch_size(),
     });
     for server in &servers {
@@ -180,7 +187,7 @@ async fn work(
         })?;
     }
     keepers.spawn(upkeep::watch_country_database(Arc::clone(worker)));
-    keepers.spawn(upkeep::report(Arc::clone(worker), sources.clone()));
+    keepers.spawn(upkeep::report(sources.clone()));
     while let Some(ended) = workers.join_next().await {
         // Without one of its tasks a worker would go on half alive: better that it ends, and is started again.
         ended.map_err(WorkerError::Lane)??;

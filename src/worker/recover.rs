@@ -12,6 +12,7 @@ use super::stop::Stop;
 use super::{Source, Worker};
 use crate::queue::recovery::Watch;
 use crate::queue::{Batch, Delivery, Slot};
+use crate::stats::Counter;
 
 /// How often to look for slots that were left.
 const LOOK: Duration = Duration::from_secs(2);
@@ -59,6 +60,7 @@ async fn recover(worker: &Arc<Worker>, source: &Source, number: u64, stop: &Stop
         }
     };
     info!(slot = number, batches = batches.len(), "taking over a slot that was left");
+    source.stats.count(Counter::Recoveries, 1);
     match finish_all(worker, source, slot, batches, stop).await {
         Ok(()) => info!(slot = number, "slot recovered"),
         Err(NotFinished::Ended(ended)) => {

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::lane::{Ended, Lane};
 use crate::kafka::topics::Topic;
 use crate::queue::Batch;
+use crate::stats::Counter;
 
 impl Lane {
     /// Rejects lines whose topic is stray. A topic that was named, or delivered to before, is a wrong setting and no
@@ -84,7 +85,7 @@ impl Lane {
             self.unless_over(dead_letters.send(&rejected)).await?;
         }
         let moved = self.persist("reject", async |slot| slot.reject(batch, &rejected).await).await?;
-        worker.stats.count_rejected(moved.lines);
+        self.stats.count(Counter::Rejected, moved.lines);
         if moved.dropped > 0 {
             warn!(dropped = moved.dropped, "the invalid list is full, its oldest lines are gone");
         }

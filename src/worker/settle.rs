@@ -6,6 +6,7 @@ use super::backoff::Backoff;
 use super::lane::{Ended, Lane, Shipment, line_at};
 use crate::kafka::at_least_once::{Verdict, judge};
 use crate::kafka::reports::Failure;
+use crate::stats::Counter;
 
 impl Lane {
     /// Brings a shipment to its end while nothing else is under way in the lane. Lines are sent again with the bytes
@@ -44,7 +45,7 @@ impl Lane {
         backoff: &mut Backoff,
     ) -> Result<(), Ended> {
         let Some(first) = failures.first().copied() else { return Ok(()) };
-        self.worker.stats.count_failed(failures.len() as u64);
+        self.stats.count(Counter::Failed, failures.len() as u64);
         let (refused, others): (Vec<Failure>, Vec<Failure>) =
             failures.into_iter().partition(|failure| judge(failure.code) == Verdict::Refused);
 

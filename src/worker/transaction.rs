@@ -12,6 +12,7 @@ use crate::kafka::at_least_once::{Verdict, judge};
 use crate::kafka::exactly_once::Trouble;
 use crate::kafka::reports::Failure;
 use crate::queue::Batch;
+use crate::stats::Counter;
 use rdkafka::error::RDKafkaErrorCode;
 
 /// How often a probe is repeated that says nothing of its lines. After a refused record batch librdkafka 2.12 goes on
@@ -186,7 +187,7 @@ impl Lane {
         backoff: &mut Backoff,
     ) -> Result<(), Ended> {
         let lines = groups.concat();
-        self.worker.stats.count_failed(lines.len() as u64);
+        self.stats.count(Counter::Failed, lines.len() as u64);
         if judge(failed.code) == Verdict::Refused {
             *groups = self.find_refused(shipment, lines).await?;
             return Ok(());

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Source, Worker};
-use crate::queue::Server;
 use crate::queue::lease::RENEWAL;
 use crate::queue::status::{self, Heartbeat};
+use crate::queue::{Link, Server, history};
+use crate::stats::{Counter, Figures};
 
 /// How soon to try again when Redis does not answer: after it restarts, owners must be first at their leases.
 const RETRY: Duration = Duration::from_millis(500);
@@ -49,13 +50,29 @@ pub(super) async fn beat(worker: Arc<Worker>, source: Arc<Source>) {
         // At first the lanes have no slots yet. They also tell of a Redis that is away.
         let is_complete = !heartbeat.slots.is_empty();
         let is_told = status::beat(&mut link, &worker.id, &heartbeat).await.is_ok();
+        if is_told {
+            record(&worker, &source, &mut link).await;
+        }
         let pause = if is_told && is_complete { HEARTBEAT } else { RETRY };
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Takes this worker off the list of those that live.
+/// Adds what was counted since the last time to what all workers have counted.
+async fn record(worker: &Worker, source: &Source, link: &mut Link) {
+    let (errors, retries) = worker.troubles.take();
+    source.stats.count(Counter::KafkaErrors, errors);
+    source.stats.count(Counter::KafkaRetries, retries);
+    let counted = source.stats.take();
+    if let Err(error) = history::record(link, &counted).await {
+        debug!(server = source.server.name(), %error, "counts not told, trying again");
+        source.stats.put_back(&counted);
+    }
+}
+
+/// Takes this worker off the list of those that live, when all it has counted is told.
 pub(super) async fn retire(worker: &Worker, source: &Source) {
+    record(worker, source, &mut source.server.link()).await;
     if let Err(error) = status::retire(&mut source.server.link(), &worker.id).await {
         info!(server = source.server.name(), %error, "heartbeat not withdrawn, it will run out");
     }
@@ -74,11 +91,12 @@ pub(super) async fn watch_country_database(worker: Arc<Worker>) {
 }
 
 /// Writes the figures of the last minute, under the names that the program of 2016 gave them; never returns.
-pub(super) async fn report(worker: Arc<Worker>, sources: Vec<Arc<Source>>) {
-    let mut earlier = worker.stats.figures();
+pub(super) async fn report(sources: Vec<Arc<Source>>) {
+    let all = || sources.iter().fold(Figures::default(), |sum, source| sum.plus(source.stats.figures()));
+    let mut earlier = all();
     loop {
         tokio::time::sleep(REPORT).await;
-        let now = worker.stats.figures();
+        let now = all();
         let figures = now.since(earlier);
         earlier = now;
         let (mut queue_size, mut invalid_size) = (0, 0);
@@ -88,9 +106,9 @@ pub(super) async fn report(worker: Arc<Worker>, sources: Vec<Arc<Source>>) {
             invalid_size += invalid;
         }
         info!(
-            clicks = figures.delivered,
-            clicks_invalid = figures.rejected,
-            clicks_failed = figures.failed,
+            clicks = figures.of(Counter::Delivered),
+            clicks_invalid = figures.of(Counter::Rejected),
+            clicks_failed = figures.of(Counter::Failed),
             timing.batch_insert = figures.batch_insert_ms(),
             click_queue_size = queue_size,
             click_invalid_queue_size = invalid_size,

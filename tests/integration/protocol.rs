@@ -101,10 +101,12 @@ impl Queue {
             .key("q:lease:0")
             .key("q:stats:totals")
             .key("q:stats:topics")
+            .key("q:stats:bytes")
             .arg(token)
             .arg(field)
             .arg("clicks")
             .arg(2)
+            .arg(200)
             .invoke(&mut self.connection)
             .unwrap();
         first(&answer)

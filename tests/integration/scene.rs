@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Commands, Connection};
 use serde_json::Value;
 
-use crate::harness::{self, Kafka, Program, Redis, end_offsets, read_each, wait_until};
+use crate::harness::{self, Kafka, Program, Redis, end_offsets, read_each, wait_until, wait_until_committed};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 /// How long a slot of a killed worker may take to be taken over: a lease, and a lease seen absent, and a look.
@@ -106,6 +106,9 @@ impl Scene {
     /// All that arrived, by number.
     pub fn arrived(&self) -> Arrived {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        // Kafka says that it has committed before it has said so to every partition.
+        let settled = wait_until_committed(&self.kafka_url, &topics, 2 * MINUTE);
+        assert!(settled.is_some(), "a transaction was left open");
         let mut arrived = Arrived::default();
         read_each(&self.kafka_url, &topics, |message| {
             arrived.add(message.payload);

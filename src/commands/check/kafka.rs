@@ -1,6 +1,7 @@
 //! Kafka: reachable, and the topics that were named are there.
 
 use std::io;
+use std::sync::Arc;
 
 use super::Report;
 use crate::kafka::cluster::{Cluster, NoCluster};
@@ -26,7 +27,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
         Ok(config) => config,
         Err(line) => return report.wrong(&line),
     };
-    match Publisher::start(&config, 1).await {
+    match Publisher::start(&config, 1, &Arc::default()).await {
         Ok(publisher) => {
             let checked = check_topics(settings, &publisher, report).await;
             publisher.stop().await;
@@ -34,7 +35,13 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
         }
         Err(error) => return report.wrong(&format!("kafka: {error}")),
     }
-    match ExactlyOnce::new(&settings.kafka, &settings.exactly_once, &settings.redis.queue, config) {
+    match ExactlyOnce::new(
+        &settings.kafka,
+        &settings.exactly_once,
+        &settings.redis.queue,
+        config,
+        &Arc::default(),
+    ) {
         Ok(exactly_once) => check_exactly_once(settings.delivery, &exactly_once, report).await,
         Err(line) => report.wrong(&line),
     }

@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Forgets a batch that has been delivered, and counts it. A second time it does nothing.
--- KEYS: in-flight list, batches, lease, totals, topics. ARGV: token, field, then topic and lines of each topic.
+-- KEYS: in-flight list, batches, lease, totals, topics, bytes by topic.
+-- ARGV: token, field, then topic, lines and bytes of each topic.
 -- Returns {status}.
-local inflight, batches, lease, totals, topics = unpack(KEYS)
+local inflight, batches, lease, totals, topics, bytes = unpack(KEYS)
 local token, field = unpack(ARGV)
 
 local holder = redis.call('GET', lease)
 if not holder then return {'absent'} end
 if holder ~= token then return {'lost'} end
-for key, kind in pairs({[batches] = 'hash', [totals] = 'hash', [topics] = 'hash'}) do
+for key, kind in pairs({[batches] = 'hash', [totals] = 'hash', [topics] = 'hash', [bytes] = 'hash'}) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
@@ -18,8 +19,9 @@ if redis.call('HDEL', batches, field) == 0 then return {'gone'} end
 
 redis.call('UNLINK', inflight)
 redis.call('HINCRBY', totals, 'batches', 1)
-for at = 3, #ARGV, 2 do
+for at = 3, #ARGV, 3 do
   redis.call('HINCRBY', topics, ARGV[at], ARGV[at + 1])
+  redis.call('HINCRBY', bytes, ARGV[at], ARGV[at + 2])
   redis.call('HINCRBY', totals, 'delivered', ARGV[at + 1])
 end
 return {'ok'}
