@@ -14,12 +14,16 @@ use super::page;
 
 const FOR_A_YEAR: &str = "public, max-age=31536000, immutable";
 const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Name, type and content.
-const FILES: [(&str, &str, &[u8]); 2] = [
+const FILES: [(&str, &str, &[u8]); 5] = [
+    ("dashboard.css", CSS, include_bytes!("assets/dashboard.css")),
+    ("dashboard.js", SCRIPT, include_bytes!("assets/dashboard.js")),
     ("icon.svg", SVG, include_bytes!("assets/icon.svg")),
     ("style.css", CSS, include_bytes!("assets/style.css")),
+    ("uplot.js", SCRIPT, include_bytes!("assets/uplot.js")),
 ];
 
 /// The hash of each file, in their order.
@@ -33,7 +37,6 @@ pub(super) fn url(name: &str) -> String {
 }
 
 /// Makes a page run the script `name`, once all of it has been read.
-#[allow(dead_code, reason = "the pages with scripts use it")]
 pub(super) fn script(name: &str) -> Markup {
     html! { script defer src=(url(name)) {} }
 }

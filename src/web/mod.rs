@@ -1,19 +1,23 @@
 //! The web process: is all well, and how full is everything. It knows Redis, and nothing of Kafka.
 //!
 //! - [`settings`], `secret`: where it listens, and who may enter
-//! - `health`, `pingdom`, `queues`: one endpoint each
+//! - `health`, `pingdom`, `queues`, `metrics`: one endpoint each
+//! - `dashboard`: the overview
 //! - `access`: who may see the queues
 //! - `visitor`: who may see the pages, and send their forms
 //! - `doors`: what both ask; `seal`: cookies that nobody can change; `place`: under which address we are known
 //! - `page`, `assets`, `headers`: what all pages have in common
-//! - `source`: one Redis server, asked with little patience
+//! - `source`: one Redis server, asked with little patience; `snapshot`: what it holds; `fresh`: answers kept for a moment
 #![allow(dead_code, reason = "the pages that use the rest come next")]
 
 mod access;
 mod assets;
+mod dashboard;
 mod doors;
+mod fresh;
 mod headers;
 mod health;
+mod metrics;
 mod page;
 mod pingdom;
 mod place;
@@ -21,6 +25,7 @@ mod queues;
 mod seal;
 mod secret;
 pub mod settings;
+mod snapshot;
 mod source;
 mod visitor;
 
@@ -37,8 +42,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::queue::Server;
-use crate::queue::status::Status;
+use dashboard::history::Past;
 use doors::Doors;
+use snapshot::Snapshot;
 use source::{Away, Source};
 
 pub use settings::{Access, Settings};
@@ -52,6 +58,8 @@ const BODY_BYTES: usize = 64 * 1024;
 struct Web {
     sources: Vec<Arc<Source>>,
     doors: Doors,
+    /// What the charts have drawn lately.
+    past: Past,
 }
 
 impl Web {
@@ -69,8 +77,8 @@ impl Web {
         answers
     }
 
-    async fn statuses(&self) -> Vec<Result<Status, Away>> {
-        self.ask_all(|source| async move { source.status().await }).await
+    async fn snapshots(&self) -> Vec<Result<Arc<Snapshot>, Away>> {
+        self.ask_all(|source| async move { source.snapshot().await }).await
     }
 }
 
@@ -85,7 +93,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let sources = servers.iter().cloned().map(Source::new).map(Arc::new).collect();
-    let routes = router(Arc::new(Web { sources, doors: Doors::new(access) }));
+    let routes = router(Arc::new(Web { sources, doors: Doors::new(access), past: Past::default() }));
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
@@ -106,7 +114,13 @@ pub async fn serve(
 
 fn router(web: Arc<Web>) -> Router {
     Router::new()
+        .route("/", get(dashboard::get))
+        .route("/live", get(dashboard::live::get))
+        .route("/history", get(dashboard::history::get))
         .route("/health", get(health::get))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::get))
         .route("/pingdom", get(pingdom::get))
         .route("/queues", get(queues::get))
         .route("/assets/{name}", get(assets::get))

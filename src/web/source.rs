@@ -1,12 +1,14 @@
 //! One Redis server as the web process asks it: with little patience, since someone waits for the page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisError;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::queue::status::{self, Status};
+use super::fresh::Fresh;
+use super::snapshot::{self, Snapshot};
 use crate::queue::{Link, Server};
 
 /// How long an answer may take, with the connection and those who asked before.
@@ -19,6 +21,7 @@ pub(super) struct Away;
 pub(super) struct Source {
     server: Server,
     state: Mutex<State>,
+    latest: Fresh<Result<Arc<Snapshot>, Away>>,
 }
 
 #[derive(Default)]
@@ -30,7 +33,7 @@ struct State {
 
 impl Source {
     pub fn new(server: Server) -> Self {
-        Self { server, state: Mutex::default() }
+        Self { server, state: Mutex::default(), latest: Fresh::new(snapshot::FRESH) }
     }
 
     /// Host, port and database, without secrets.
@@ -38,8 +41,9 @@ impl Source {
         self.server.name()
     }
 
-    pub async fn status(&self) -> Result<Status, Away> {
-        self.ask(async |link| status::read(link).await).await
+    /// What it holds, as of a moment ago.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Away> {
+        self.latest.get(async || snapshot::look(self).await.map(Arc::new)).await
     }
 
     pub async fn ping(&self) -> Result<(), Away> {
@@ -48,7 +52,8 @@ impl Source {
         self.ask(async |link| link.query(&pipeline).await).await
     }
 
-    async fn ask<T>(
+    /// Puts a question, with little patience.
+    pub async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&mut Link) -> Result<T, RedisError>,
     ) -> Result<T, Away> {

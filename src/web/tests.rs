@@ -51,7 +51,7 @@ async fn without_redis_it_says_so_at_once() {
 async fn paths_and_methods_that_are_not_there_are_refused() {
     let requests = ["GET /", "GET /health/", "POST /health", "DELETE /queues"];
     let [root, slash, post, delete] = answers(&[], requests).await;
-    assert!(root.starts_with("HTTP/1.1 404 "), "{root}");
+    assert!(root.starts_with("HTTP/1.1 403 "), "{root}");
     assert!(slash.starts_with("HTTP/1.1 404 "), "{slash}");
     assert!(post.starts_with("HTTP/1.1 405 "), "{post}");
     assert!(delete.starts_with("HTTP/1.1 405 "), "{delete}");

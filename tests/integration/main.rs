@@ -6,12 +6,14 @@
 mod harness;
 mod scene;
 
+mod browser;
 mod changes;
 mod commands;
 mod delivery;
 mod exactly_once;
 mod kills;
 mod local;
+mod metrics;
 mod operations;
 mod outages;
 mod protocol;

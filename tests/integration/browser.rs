@@ -1,0 +1,54 @@
+//! The pages in a real browser: Debian's Chromium, driven by the scripts in `tests/browser`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::harness::{Launch, package_root};
+use crate::scene::{MINUTE, Scene};
+use crate::web::Web;
+
+const PASSWORD: &str = "correct horse";
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Runs a script, which fails where a page is not as it should be.
+#[allow(clippy::disallowed_methods, reason = "whoever wants pictures says where they go")]
+fn browse(script: &str, web: &Web) {
+    let base = format!("http://localhost:{}", web.port);
+    let mut variables = vec![("BASE", base.as_str()), ("PASSWORD", PASSWORD)];
+    let pictures = std::env::var("SCREENSHOTS").unwrap_or_default();
+    if !pictures.is_empty() {
+        variables.push(("SCREENSHOTS", &pictures));
+    }
+    let browser = Launch::of(Path::new("node"), &[script])
+        .directory(&package_root().join("tests/browser"))
+        .variables(&variables)
+        .start();
+    let ended = browser.wait(PATIENCE);
+    assert!(ended.success(), "{}{}", browser.stdout_text(), browser.stderr_text());
+}
+
+#[test]
+fn the_overview_moves_while_a_worker_delivers() {
+    let mut scene = Scene::new(2);
+    let worker = scene.worker(&[]);
+    let web = Web::start(&scene.variables(&[("WEB_PASSWORD", PASSWORD)]));
+    scene.push(&scene.lines(0..500));
+    let hostile = format!(
+        "8.8.8.8 1465287056 {} /<script>window.hacked=1</script> <img/src=x/onerror=window.hacked=1> a\"><script>window.hacked=1</script>",
+        scene.topics[0]
+    );
+    scene.push(&[hostile.clone().into_bytes()]);
+    std::thread::scope(|threads| {
+        let browsing = threads.spawn(|| browse("overview.mjs", &web));
+        let mut next = 500;
+        while !browsing.is_finished() {
+            scene.push(&scene.lines(next..next + 200));
+            scene.push(&[hostile.clone().into_bytes()]);
+            next += 200;
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        browsing.join().unwrap();
+    });
+    scene.wait_until_drained(MINUTE);
+    drop(worker);
+}
