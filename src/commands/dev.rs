@@ -108,7 +108,7 @@ impl Stack {
         let servers = self.servers.clone();
         let mut serving = tokio::spawn(async move {
             // It stops when the sender is dropped.
-            web::serve(listener, &servers, access, async { web_stopped.await.unwrap_or_default() }).await
+            web::serve(listener, &servers, access, async { web_stopped.await.unwrap_or_default() }).await;
         });
         let settings = self.settings.clone();
         let mut working = tokio::spawn(async move { worker::run(&settings, stop).await });
@@ -116,7 +116,7 @@ impl Stack {
 
         let ended = tokio::select! {
             ended = &mut working => return ended.map_err(io::Error::other)?.map_err(Failure::from),
-            ended = &mut serving => return ended.map_err(io::Error::other)?.map_err(Failure::from),
+            ended = &mut serving => return ended.map_err(io::Error::other).map_err(Failure::from),
             printed = print(&mut self.reader, &self.settings.kafka.kafka_prefix) => printed.map_err(Failure::from),
             _ = signals.any() => Ok(()),
         };
@@ -129,7 +129,7 @@ impl Stack {
             stopped = &mut working => stopped.map_err(io::Error::other)??,
             asked_again = hurried() => asked_again?,
         }
-        serving.await.map_err(io::Error::other)??;
+        serving.await.map_err(io::Error::other)?;
         if let Some(child) = self.own_redis {
             child.end().await;
         }

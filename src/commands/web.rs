@@ -34,7 +34,7 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
         let signal = signals.any().await;
         tracing::info!(signal, "stopping");
     };
-    web::serve(listener, &servers, access, stop).await?;
+    web::serve(listener, &servers, access, stop).await;
     tracing::info!("web stopped");
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,15 +14,22 @@ use super::place::Place;
 use super::seal::Seal;
 use super::secret::Token;
 use super::settings::Access;
+use super::tries::Tries;
 use super::visitor::Visitor;
 
 /// A day's work.
 const SESSION: Duration = Duration::from_secs(12 * 3600);
+/// Enough for somebody who mistypes, in a minute and from one address.
+const TRIES: usize = 5;
+/// Whoever has many addresses would need thousands of years for eight random letters.
+const TRIES_IN_ALL: usize = 30;
 
 pub(super) struct Doors {
     /// For programs; see `access`.
     pub token: Option<Token>,
     pub password: Option<Token>,
+    /// By password.
+    pub tries: Tries,
     sessions: Seal,
     public_url: Option<Url>,
     /// The CSRF token of whoever sits at the machine; only where they need no sign-in.
@@ -52,6 +59,7 @@ impl Doors {
         let secret = [access.cookie_secret.reveal(), password].concat();
         let is_open = access.is_open_to_this_machine && !access.has_sign_in();
         Self {
+            tries: Tries::new(TRIES, TRIES_IN_ALL),
             sessions: Seal::new("kafkastore_session", secret.as_bytes(), SESSION),
             local: is_open.then(random),
             token: access.token,
@@ -81,6 +89,16 @@ impl Doors {
         let csrf = self.local.as_ref()?;
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         is_local(peer, &parts.headers).then(|| Visitor::local(csrf))
+    }
+
+    /// A cookie by which we know somebody again.
+    pub fn remember(&self, who: Who, headers: &HeaderMap) -> HeaderValue {
+        self.sessions.set(&Session { who, csrf: random() }, &self.place(headers))
+    }
+
+    /// A cookie that ends that.
+    pub fn forget(&self, headers: &HeaderMap) -> HeaderValue {
+        self.sessions.forget(&self.place(headers))
     }
 
     /// The name, while what was set still lets them in: that may have changed since they came.

@@ -6,18 +6,22 @@
 //! - `access`: who may see the queues
 //! - `visitor`: who may see the pages, and send their forms
 //! - `doors`: what both ask; `seal`: cookies that nobody can change; `place`: under which address we are known
+//! - `sign_in`, `sign_out`: the way in and out; `tries`: how often one may try; `next`: where one goes then
 //! - `page`, `assets`, `headers`: what all pages have in common
+//! - `connections`: how many there may be, and how slow
 //! - `source`: one Redis server, asked with little patience; `snapshot`: what it holds; `fresh`: answers kept for a moment
 #![allow(dead_code, reason = "the pages that use the rest come next")]
 
 mod access;
 mod assets;
+mod connections;
 mod dashboard;
 mod doors;
 mod fresh;
 mod headers;
 mod health;
 mod metrics;
+mod next;
 mod page;
 mod pingdom;
 mod place;
@@ -25,13 +29,14 @@ mod queues;
 mod seal;
 mod secret;
 pub mod settings;
+mod sign_in;
+mod sign_out;
 mod snapshot;
 mod source;
+mod tries;
 mod visitor;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
@@ -39,7 +44,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use crate::queue::Server;
 use dashboard::history::Past;
@@ -49,8 +53,6 @@ use source::{Away, Source};
 
 pub use settings::{Access, Settings};
 
-/// How long requests that are under way may take when it is to stop: foreman kills after five seconds.
-const GRACE: Duration = Duration::from_millis(2500);
 /// The longest form: a few lines to explain, or a page of those to replay.
 const BODY_BYTES: usize = 64 * 1024;
 
@@ -83,33 +85,15 @@ impl Web {
 }
 
 /// Serves `listener` until `stop` is ready.
-///
-/// # Errors
-/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     servers: &[Server],
     access: Access,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+    stop: impl Future<Output = ()> + Send,
+) {
     let sources = servers.iter().cloned().map(Source::new).map(Arc::new).collect();
-    let routes = router(Arc::new(Web { sources, doors: Doors::new(access), past: Past::default() }));
-    let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            stop.await;
-            // Nobody listens any more only when the server has ended by itself.
-            stopping.send(()).ok();
-        });
-    tokio::select! {
-        ended = server => ended,
-        () = async {
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(GRACE).await;
-        } => Ok(()),
-    }
+    let web = Web { sources, doors: Doors::new(access), past: Past::default() };
+    connections::serve(listener, router(Arc::new(web)), stop).await;
 }
 
 fn router(web: Arc<Web>) -> Router {
@@ -123,6 +107,9 @@ fn router(web: Arc<Web>) -> Router {
         .route("/metrics", get(metrics::get))
         .route("/pingdom", get(pingdom::get))
         .route("/queues", get(queues::get))
+        .route("/auth", get(sign_in::show).post(sign_in::post))
+        .route("/auth/logout", get(sign_out::show).post(sign_out::post))
+        .route("/sidekiq", get(async || sign_in::go("/")))
         .route("/assets/{name}", get(assets::get))
         .fallback(async || page::not_found())
         .layer(DefaultBodyLimit::max(BODY_BYTES))

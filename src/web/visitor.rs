@@ -7,12 +7,13 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
 use super::secret::is_same;
-use super::{Web, page, text};
+use super::sign_in::go;
+use super::{Web, next, page, text};
 
 /// How long the body of a form may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,13 +129,18 @@ pub(super) fn foreign_form() -> Response {
     )
 }
 
+/// What everybody gets where there is no way in.
+pub(super) fn shut() -> Response {
+    page::forbidden(
+        "These pages are shut, because nobody has said who may enter. \
+         Set WEB_PASSWORD, or GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET with ACCESS_DOMAINS or ACCESS_EMAILS.",
+    )
+}
+
 /// What somebody gets who is not signed in.
 fn turn_away(parts: &Parts, has_sign_in: bool) -> Response {
     if !has_sign_in {
-        return page::forbidden(
-            "These pages are shut, because nobody has said who may enter. \
-             Set WEB_PASSWORD, or GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET with ACCESS_DOMAINS or ACCESS_EMAILS.",
-        );
+        return shut();
     }
     let mode = parts.headers.get("sec-fetch-mode").map(axum::http::HeaderValue::as_bytes);
     if mode.is_some_and(|mode| mode != b"navigate") {
@@ -144,9 +150,7 @@ fn turn_away(parts: &Parts, has_sign_in: bool) -> Response {
     // Where a form leads cannot be visited afterwards.
     let can_return = matches!(parts.method, Method::GET | Method::HEAD);
     let path = parts.uri.path_and_query().filter(|_| can_return).map_or("/", |path| path.as_str());
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", path).finish();
-    let no_store = [(header::CACHE_CONTROL, "no-store")];
-    (no_store, Redirect::to(&format!("/auth?{query}"))).into_response()
+    go(&next::with("/auth", path))
 }
 
 #[cfg(test)]
