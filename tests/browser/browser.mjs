@@ -45,6 +45,15 @@ export async function signIn(browser, look = LOOKS[0]) {
   return page;
 }
 
+/** Waits until `condition` holds in the page. Playwright's own would evaluate text there, which the pages forbid. */
+export async function until(page, condition, argument, what = condition.toString()) {
+  const deadline = Date.now() + 40_000;
+  while (!(await page.evaluate(condition, argument))) {
+    assert.ok(Date.now() < deadline, `not within 40 s: ${what}`);
+    await page.waitForTimeout(100);
+  }
+}
+
 /** Nothing that axe calls serious, nothing wider than the screen, no script of a payload, no error in the console. */
 export async function check(page, what) {
   // As a developer's tools do: past the content security policy, which forbids scripts from elsewhere.

@@ -1,22 +1,20 @@
 // The overview, while a worker delivers: a chart and figures that move, hostile messages, no JavaScript, keyboard.
 import assert from "node:assert/strict";
-import { check, checkInEveryLook, signIn, withBrowser } from "./browser.mjs";
+import { check, checkInEveryLook, signIn, until, withBrowser } from "./browser.mjs";
 
 const delivered = (page) => page.locator("#figures .figure", { hasText: "Events a second" }).locator("dd").first();
-const hasMoved = (page, before) =>
-  page.waitForFunction((was) => document.querySelector("#figures").innerText !== was, before, { timeout: 30_000 });
 
 await withBrowser(async (browser) => {
   const page = await signIn(browser);
   await page.locator("#chart-rate canvas").waitFor();
   await page.locator("#workers td").first().waitFor();
 
-  await hasMoved(page, await page.locator("#figures").innerText());
+  const figures = await page.locator("#figures").innerText();
+  await until(page, (was) => document.querySelector("#figures").innerText !== was, figures);
   const described = () => page.locator("#chart-rate").getAttribute("aria-label");
-  await page.waitForFunction(() => /last [1-9]/.test(document.querySelector("#chart-rate").ariaLabel), null, { timeout: 40_000 });
+  await until(page, () => /last [1-9]/.test(document.querySelector("#chart-rate").ariaLabel));
   const first = await page.locator("#chart-rate canvas").evaluate((canvas) => canvas.toDataURL());
-  await page.waitForFunction(
-    (was) => document.querySelector("#chart-rate canvas").toDataURL() !== was, first, { timeout: 40_000 });
+  await until(page, (was) => document.querySelector("#chart-rate canvas").toDataURL() !== was, first);
   assert.match(await described(), /Chart of the last hour/);
   assert.notEqual((await delivered(page).innerText()).trim(), "0.0");
   await page.getByText("<script>window.hacked").first().waitFor();
@@ -31,7 +29,7 @@ await withBrowser(async (browser) => {
 
   await page.getByRole("link", { name: "Last day" }).click();
   await page.locator("#chart-rate canvas").waitFor();
-  await page.waitForFunction(() => /last day/.test(document.querySelector("#chart-rate").ariaLabel));
+  await until(page, () => /last day/.test(document.querySelector("#chart-rate").ariaLabel));
   await page.context().close();
 
   await checkInEveryLook(browser, "/", "overview", (shown) => shown.locator("#chart-lag canvas").waitFor());

@@ -37,17 +37,16 @@ fn the_overview_moves_while_a_worker_delivers() {
         "8.8.8.8 1465287056 {} /<script>window.hacked=1</script> <img/src=x/onerror=window.hacked=1> a\"><script>window.hacked=1</script>",
         scene.topics[0]
     );
-    scene.push(&[hostile.clone().into_bytes()]);
     std::thread::scope(|threads| {
         let browsing = threads.spawn(|| browse("overview.mjs", &web));
         let mut next = 500;
         while !browsing.is_finished() {
-            scene.push(&scene.lines(next..next + 200));
-            scene.push(&[hostile.clone().into_bytes()]);
-            next += 200;
+            scene.push(&scene.lines(next..next + 20));
+            scene.push(&vec![hostile.clone().into_bytes(); 20]);
+            next += 20;
             std::thread::sleep(Duration::from_millis(500));
         }
-        browsing.join().unwrap();
+        browsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
     scene.wait_until_drained(MINUTE);
     drop(worker);

@@ -167,9 +167,9 @@ impl Shown {
         recent.truncate(RECENT);
         html! {
             @if recent.is_empty() { p.muted { "No message has been delivered yet." } } @else {
-                ul.messages.card tabindex="0" role="region" aria-label="Last messages" { @for message in recent { li {
+                div.messages.card tabindex="0" role="region" aria-label="Last messages" { ul { @for message in recent { li {
                     span.badge { (message.topic) } " " code { (message.message) }
-                } } }
+                } } } }
             }
         }
     }
