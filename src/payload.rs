@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub mod layout;
+
 /// Longest topic name that Kafka takes.
 const TOPIC_MAX_BYTES: usize = 249;
 /// A longer field is cut to this many characters in the detail of a rejection; the payload itself stands beside it.
@@ -70,6 +72,11 @@ impl Reason {
             Self::Kafka => "kafka",
             Self::Crash => "crash",
         }
+    }
+
+    /// The reason of that name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 
