@@ -6,7 +6,7 @@ use kafkastore::enrich::device::Device;
 use kafkastore::enrich::device::woothee::Woothee;
 use kafkastore::message::Message;
 
-use super::{ENRICHER, device_of, enriched, fields};
+use super::{ENRICHER, RESERVED_AT, device_of, enriched, fields};
 
 /// A line up to its user agent.
 const START: &[u8] = b"8.8.8.8 1465287057 clicks /t p ";
@@ -41,7 +41,7 @@ pub fn holds(user_agent: &[u8]) {
     let message = enriched(&line);
     assert_eq!(enriched(&line), message, "the cache gives what the engine gave");
     if let Ok(message) = message {
-        let explained = ENRICHER.explain(&line).unwrap();
+        let explained = ENRICHER.explain(&line, RESERVED_AT).unwrap();
         let message = Message::parse(&message).unwrap();
         assert_eq!(device_of(&message), fields(&explained.device));
     }

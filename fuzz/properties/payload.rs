@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use kafkastore::enrich::Explained;
 use kafkastore::message::Message;
+use kafkastore::payload::layout::Layout;
 use kafkastore::payload::{Reason, Rejection, is_legal_topic};
 use kafkastore::queue::invalid::Record;
 
@@ -19,11 +20,14 @@ pub fn holds(line: &[u8]) {
         Ok(topic) => {
             assert!(is_legal_topic(topic));
             is_readable(written);
-            says_what_the_payload_said(written, &ENRICHER.explain(line).unwrap());
+            let explained = ENRICHER.explain(line, RESERVED_AT).unwrap();
+            assert_eq!(explained.message, written, "people are shown what Kafka gets");
+            says_what_the_payload_said(written, &explained);
         }
         Err(rejection) => {
             assert_eq!(written, b"", "a rejected line leaves nothing behind");
             is_told(&rejection, line);
+            assert!(Layout::of(line, Some(rejection.reason)).offending.is_some());
         }
     }
 }
@@ -36,7 +40,7 @@ fn is_readable(message: &[u8]) {
 }
 
 fn says_what_the_payload_said(written: &[u8], explained: &Explained<'_>) {
-    let Explained { payload, device, country } = explained;
+    let Explained { payload, device, country, .. } = explained;
     let message = Message::parse(written).unwrap();
     assert!(comes_from(message.path.as_bytes(), payload.path));
     assert!(comes_from(message.params.as_bytes(), payload.params));

@@ -56,7 +56,7 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
 fn check_enrichment(enricher: &Enricher, report: &mut Report) -> io::Result<()> {
     let topic = enricher.allowed_topics().as_ref().and_then(|topics| topics.first());
     let line = format!("{KNOWN_ADDRESS} 0 {} / p {IPHONE}", topic.map_or("clicks", String::as_str));
-    let explained = match enricher.explain(line.as_bytes()) {
+    let explained = match enricher.explain(line.as_bytes(), 0) {
         Ok(explained) => explained,
         Err(rejection) => return report.wrong(&format!("a sound line was rejected: {}", rejection.detail)),
     };

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::Failure;
 use crate::enrich::{self, DeviceCache, Enricher};
-use crate::message::Message;
 use crate::payload::Rejection;
 use crate::queue::invalid::Record;
 use crate::settings::whole_number;
@@ -58,14 +57,14 @@ fn filter(
         let payload = raw.strip_suffix(b"\n").unwrap_or(&raw);
         let now = arguments.now.unwrap_or_else(epoch_seconds);
         message.clear();
-        match enricher.enrich(&mut cache, payload, now, &mut message) {
-            Ok(_) if arguments.json => writeln!(output, "{}", explained(enricher, payload, &message))?,
-            Ok(topic) => {
-                output.write_all(topic.as_bytes())?;
-                output.write_all(b"\t")?;
-                output.write_all(&message)?;
-                output.write_all(b"\n")?;
-            }
+        let outcome = if arguments.json {
+            enricher.explain(payload, now).map(|explained| writeln!(output, "{}", explained.to_json()))
+        } else {
+            let enriched = enricher.enrich(&mut cache, payload, now, &mut message);
+            enriched.map(|topic| write_line(&mut output, topic, &message))
+        };
+        match outcome {
+            Ok(written) => written?,
             Err(rejection) => {
                 output.flush()?;
                 writeln!(errors, "{}", rejected(line, &rejection, payload, now))?;
@@ -76,6 +75,13 @@ fn filter(
     output.flush()
 }
 
+fn write_line(output: &mut impl Write, topic: &str, message: &[u8]) -> io::Result<()> {
+    output.write_all(topic.as_bytes())?;
+    output.write_all(b"\t")?;
+    output.write_all(message)?;
+    output.write_all(b"\n")
+}
+
 /// A rejected line as the invalid list would have it, with its number in the input.
 fn rejected(line: u64, rejection: &Rejection, payload: &[u8], now: i64) -> serde_json::Value {
     let mut record = json!(Record::new(rejection, now, payload));
@@ -84,34 +90,6 @@ fn rejected(line: u64, rejection: &Rejection, payload: &[u8], now: i64) -> serde
         fields.insert("line".to_owned(), line.into());
     }
     record
-}
-
-fn explained(enricher: &Enricher, payload: &[u8], message: &[u8]) -> serde_json::Value {
-    let (Ok(explained), Ok(read_back)) = (enricher.explain(payload), Message::parse(message)) else {
-        unreachable!("it was enriched just now");
-    };
-    let fields = &explained.payload;
-    let device = &explained.device;
-    json!({
-        "topic": fields.topic,
-        "payload": {
-            "ip": fields.address.to_string(),
-            "timestamp": fields.epoch,
-            "path": String::from_utf8_lossy(fields.path),
-            "params": String::from_utf8_lossy(fields.params),
-            "user_agent": String::from_utf8_lossy(&fields.user_agent()),
-        },
-        "bot_name": device.bot_name,
-        "country": explained.country.map(|country| country.as_str().to_owned()),
-        "device": device.device,
-        "device_name": device.device_name,
-        "ip": read_back.ip.to_string(),
-        "klag": read_back.klag,
-        "platform": device.platform,
-        "ts": read_back.ts,
-        "params": form_urlencoded::parse(fields.params).collect::<Vec<_>>(),
-        "message": String::from_utf8_lossy(message),
-    })
 }
 
 fn epoch_seconds() -> i64 {

@@ -3,9 +3,11 @@
 //! - [`settings`]: which database, which topics, how large a message may be
 //! - [`country`]: the country of an address
 //! - [`device`]: what a user agent says, one engine a file
+//! - `explained`: all that became of one line
 
 pub mod country;
 pub mod device;
+mod explained;
 pub mod settings;
 
 use quick_cache::Weighter;
@@ -17,6 +19,7 @@ use country::{CountryCode, CountryDatabase};
 use device::Device;
 use device::woothee::Woothee;
 
+pub use explained::Explained;
 pub use settings::Settings;
 
 /// Only so much of a user agent is looked at.
@@ -34,14 +37,6 @@ pub struct Enricher {
     engine: Woothee,
     allowed_topics: AllowedTopics,
     message_max_bytes: usize,
-}
-
-/// A line with all that became of it.
-#[derive(Debug)]
-pub struct Explained<'a> {
-    pub payload: Payload<'a>,
-    pub device: Device,
-    pub country: Option<CountryCode>,
 }
 
 /// The answers to user agents seen lately. Each lane has its own: a few user agents make most of the traffic, and two
@@ -108,30 +103,40 @@ impl Enricher {
             cache.hits += 1;
             message::write(message, &payload, device, country, reserved_at);
         } else {
-            let device = self.device_meta(user_agent);
+            let device = meta_of(&self.detect(user_agent));
             message::write(message, &payload, &device, country, reserved_at);
             cache.answers.insert(user_agent.to_vec(), device);
             cache.misses += 1;
         }
-        let size = message.len() - start;
-        if size > self.message_max_bytes {
+        if let Err(rejection) = self.check_size(message.len() - start) {
             message.truncate(start);
-            let detail =
-                format!("a message of {size} bytes, MESSAGE_MAX_BYTES allows {}", self.message_max_bytes);
-            return Err(Rejection::new(Reason::Size, detail));
+            return Err(rejection);
         }
         Ok(payload.topic)
     }
 
-    /// Takes one line apart for a person to look at.
+    /// Takes one line apart for a person to look at; `reserved_at` is in seconds since 1970.
     ///
     /// # Errors
     /// When the line is to be rejected.
-    pub fn explain<'a>(&self, line: &'a [u8]) -> Result<Explained<'a>, Rejection> {
+    pub fn explain<'a>(&self, line: &'a [u8], reserved_at: i64) -> Result<Explained<'a>, Rejection> {
         let payload = Payload::parse(line, &self.allowed_topics)?;
         let device = self.detect(looked_at(payload.raw_user_agent));
         let country = self.countries.country(payload.address);
-        Ok(Explained { payload, device, country })
+        let mut message = Vec::new();
+        let code = country.as_ref().map(CountryCode::as_str);
+        message::write(&mut message, &payload, &meta_of(&device), code, reserved_at);
+        self.check_size(message.len())?;
+        Ok(Explained { payload, device, country, message })
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), Rejection> {
+        if size <= self.message_max_bytes {
+            return Ok(());
+        }
+        let detail =
+            format!("a message of {size} bytes, MESSAGE_MAX_BYTES allows {}", self.message_max_bytes);
+        Err(Rejection::new(Reason::Size, detail))
     }
 
     /// The database, to look for a newer file now and then.
@@ -144,19 +149,18 @@ impl Enricher {
         &self.allowed_topics
     }
 
-    fn device_meta(&self, user_agent: &[u8]) -> DeviceMeta {
-        let device = self.detect(user_agent);
-        DeviceMeta::new(
-            device.bot_name.as_deref(),
-            device.device,
-            device.device_name.as_deref(),
-            device.platform.as_deref(),
-        )
-    }
-
     fn detect(&self, raw_user_agent: &[u8]) -> Device {
         self.engine.detect(&String::from_utf8_lossy(&join_words(raw_user_agent)))
     }
+}
+
+fn meta_of(device: &Device) -> DeviceMeta {
+    DeviceMeta::new(
+        device.bot_name.as_deref(),
+        device.device,
+        device.device_name.as_deref(),
+        device.platform.as_deref(),
+    )
 }
 
 fn looked_at(raw_user_agent: &[u8]) -> &[u8] {
