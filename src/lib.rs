@@ -10,7 +10,8 @@
 //! - [`kafka`]: Kafka: settings, topics, delivery reports
 //! - [`payload`]: the raw line, parsed; [`message`]: the message, written and read back
 //! - [`sample`]: made-up traffic; [`stats`]: what is counted
-//! - [`settings`], [`logging`]: how variables are found; what goes to the log; [`utc`]: date and time
+//! - [`settings`], [`logging`]: how variables are found; what goes to the log; [`utc`]: date and time;
+//!   [`visible`]: bytes as people can read and type them
 
 pub mod cli;
 pub mod commands;
@@ -24,5 +25,6 @@ pub mod sample;
 pub mod settings;
 pub mod stats;
 pub mod utc;
+pub mod visible;
 pub mod web;
 pub mod worker;

@@ -6,6 +6,12 @@ use clap::ValueEnum;
 
 /// Stands where a line was rejected. It begins with a NUL byte, which no tracker can send.
 pub const TOMBSTONE: &[u8] = b"\0kafkastore:rejected";
+
+/// Whether a line that somebody has typed may be pushed: a tombstone would count as rejected, and be lost.
+pub fn may_be_pushed(line: &[u8]) -> bool {
+    line != TOMBSTONE
+}
+
 /// The version of [`Entry`]'s form. A worker leaves batches in any other alone.
 pub const FORMAT: u32 = 1;
 

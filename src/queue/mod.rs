@@ -11,7 +11,7 @@
 //! - [`invalid`]: the list of rejected lines
 //! - [`history`]: what workers have counted, for the last hour and the last day
 //! - [`status`]: how full everything is
-//! - `scripts`: all that is ever written, one Lua script a file
+//! - `scripts`: all that is ever written, and what Redis itself looks through, one Lua script a file
 
 pub mod batch;
 pub mod history;

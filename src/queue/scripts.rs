@@ -13,10 +13,12 @@ macro_rules! scripts {
 
 scripts! {
     ACKNOWLEDGE = "acknowledge.lua";
+    COUNT_INVALID = "count_invalid.lua";
     GIVE_BACK = "give_back.lua";
     HEARTBEAT = "heartbeat.lua";
     PAUSE = "pause.lua";
     RECORD = "record.lua";
+    READ_INVALID = "read_invalid.lua";
     REJECT = "reject.lua";
     RELEASE = "release.lua";
     RENEW = "renew.lua";

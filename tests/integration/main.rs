@@ -11,6 +11,7 @@ mod changes;
 mod commands;
 mod delivery;
 mod exactly_once;
+mod invalid;
 mod kills;
 mod local;
 mod metrics;

@@ -374,3 +374,58 @@ fn a_replayed_line_is_in_one_list_at_any_time_and_one_that_moved_is_passed_over(
     assert_eq!(queue.list("q"), ["payload a"]);
     assert_eq!(queue.list("invalid"), ["b", "c"]);
 }
+
+#[test]
+fn the_invalid_list_is_read_from_either_end_within_lines_and_bytes() {
+    let mut queue = Queue::with_lines(0);
+    for number in 0..10 {
+        let reason = if number % 3 == 0 { "path" } else { "ip" };
+        let record = format!(r#"{{"reason":"{reason}","n":{number}}}"#);
+        let _: u64 = queue.connection.rpush("invalid", record).unwrap();
+    }
+    let mut read = |at: u64, step: i64, look_at: u64, wanted: u64, bytes: u64, reason: &str| {
+        let (next, looked_at, found): (i64, u64, Vec<(u64, String)>) = script!("read_invalid")
+            .key("invalid")
+            .arg(at)
+            .arg(step)
+            .arg(look_at)
+            .arg(wanted)
+            .arg(bytes)
+            .arg(reason)
+            .invoke(&mut queue.connection)
+            .unwrap();
+        assert!(found.iter().all(|(index, line)| line.ends_with(&format!(r#""n":{index}}}"#))), "{found:?}");
+        (next, looked_at, found.iter().map(|(index, _)| *index).collect::<Vec<u64>>())
+    };
+    assert_eq!(read(0, 1, 4, 100, 1000, ""), (4, 4, vec![0, 1, 2, 3]));
+    assert_eq!(read(8, 1, 4, 100, 1000, ""), (-1, 2, vec![8, 9]));
+    assert_eq!(read(0, 1, 100, 100, 1, ""), (1, 1, vec![0]));
+    assert_eq!(read(0, 1, 0, 100, 1000, ""), (-1, 0, vec![]));
+    assert_eq!(read(10, 1, 4, 100, 1000, ""), (-1, 0, vec![]));
+    assert_eq!(read(99, -1, 100, 3, 1000, ""), (6, 3, vec![9, 8, 7]));
+    assert_eq!(read(99, -1, 100, 3, 1000, "path"), (2, 7, vec![9, 6, 3]));
+    assert_eq!(read(2, -1, 100, 3, 1000, "path"), (-1, 3, vec![0]));
+    assert_eq!(read(5, -1, 2, 3, 1000, "path"), (3, 2, vec![]));
+    assert_eq!(read(5, -1, 100, 3, 1, ""), (4, 1, vec![5]));
+}
+
+#[test]
+fn an_empty_invalid_list_is_read_and_counted() {
+    let mut queue = Queue::with_lines(0);
+    for step in [1, -1] {
+        let answer: (i64, u64, Vec<(u64, String)>) = script!("read_invalid")
+            .key("invalid")
+            .arg(0)
+            .arg(step)
+            .arg(10)
+            .arg(10)
+            .arg(1000)
+            .arg("")
+            .invoke(&mut queue.connection)
+            .unwrap();
+        assert_eq!(answer, (-1, 0, vec![]));
+    }
+    let counted: (u64, Vec<(String, u64)>) =
+        script!("count_invalid").key("invalid").arg(0).arg(10).invoke(&mut queue.connection).unwrap();
+    assert_eq!(counted, (0, vec![]));
+}

@@ -19,5 +19,6 @@ for at = 3, #ARGV, 3 do
     taken = taken + 1
   end
 end
-redis.call('LREM', invalid, 0, ARGV[1])
+-- Counted, so that it need not look through all of a long list.
+if taken > 0 then redis.call('LREM', invalid, taken, ARGV[1]) end
 return taken
