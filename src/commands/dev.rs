@@ -105,10 +105,11 @@ impl Stack {
     ) -> Result<(), Failure> {
         let (stopper, stop) = Stopper::new(self.settings.shutdown_timeout());
         let (stop_web, web_stopped) = oneshot::channel::<()>();
-        let servers = self.servers.clone();
+        let (servers, enrich) = (self.servers.clone(), self.settings.enrich.clone());
         let mut serving = tokio::spawn(async move {
             // It stops when the sender is dropped.
-            web::serve(listener, &servers, access, async { web_stopped.await.unwrap_or_default() }).await;
+            let stop = async { web_stopped.await.unwrap_or_default() };
+            web::serve(listener, &servers, access, enrich, stop).await;
         });
         let settings = self.settings.clone();
         let mut working = tokio::spawn(async move { worker::run(&settings, stop).await });

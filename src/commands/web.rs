@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{Failure, Signals, tell};
 use crate::settings::Variables;
-use crate::{queue, web};
+use crate::{enrich, queue, web};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -16,6 +16,8 @@ pub struct Arguments {
     web: web::Settings,
     #[command(flatten)]
     redis: queue::Settings,
+    #[command(flatten)]
+    enrich: enrich::Settings,
 }
 
 /// Serves until a signal says so.
@@ -34,7 +36,7 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
         let signal = signals.any().await;
         tracing::info!(signal, "stopping");
     };
-    web::serve(listener, &servers, access, stop).await;
+    web::serve(listener, &servers, access, arguments.enrich.clone(), stop).await;
     tracing::info!("web stopped");
     Ok(())
 }

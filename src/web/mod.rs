@@ -8,15 +8,20 @@
 //! - `doors`: what both ask; `seal`: cookies that nobody can change; `place`: under which address we are known
 //! - `sign_in`, `sign_out`: the way in and out; `tries`: how often one may try; `next`: where one goes then
 //! - `page`, `assets`, `headers`: what all pages have in common
+//! - `badclicks`: the rejected lines; `explain`: any line; `enriching`: what both say of a line
+//! - `raw`, `time`: bytes and moments on a page
 //! - `connections`: how many there may be, and how slow
 //! - `source`: one Redis server, asked with little patience; `snapshot`: what it holds; `fresh`: answers kept for a moment
 #![allow(dead_code, reason = "the pages that use the rest come next")]
 
 mod access;
 mod assets;
+mod badclicks;
 mod connections;
 mod dashboard;
 mod doors;
+mod enriching;
+mod explain;
 mod fresh;
 mod headers;
 mod health;
@@ -26,6 +31,7 @@ mod page;
 mod pingdom;
 mod place;
 mod queues;
+mod raw;
 mod seal;
 mod secret;
 pub mod settings;
@@ -33,6 +39,7 @@ mod sign_in;
 mod sign_out;
 mod snapshot;
 mod source;
+mod time;
 mod tries;
 mod visitor;
 
@@ -45,9 +52,11 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 
+use crate::enrich;
 use crate::queue::Server;
 use dashboard::history::Past;
 use doors::Doors;
+use enriching::Explainer;
 use snapshot::Snapshot;
 use source::{Away, Source};
 
@@ -62,6 +71,7 @@ struct Web {
     doors: Doors,
     /// What the charts have drawn lately.
     past: Past,
+    explainer: Explainer,
 }
 
 impl Web {
@@ -79,6 +89,11 @@ impl Web {
         answers
     }
 
+    /// What the servers are called.
+    fn names(&self) -> Vec<&str> {
+        self.sources.iter().map(|source| source.name()).collect()
+    }
+
     async fn snapshots(&self) -> Vec<Result<Arc<Snapshot>, Away>> {
         self.ask_all(|source| async move { source.snapshot().await }).await
     }
@@ -89,10 +104,12 @@ pub async fn serve(
     listener: TcpListener,
     servers: &[Server],
     access: Access,
+    enrich: enrich::Settings,
     stop: impl Future<Output = ()> + Send,
 ) {
     let sources = servers.iter().cloned().map(Source::new).map(Arc::new).collect();
-    let web = Web { sources, doors: Doors::new(access), past: Past::default() };
+    let web =
+        Web { sources, doors: Doors::new(access), past: Past::default(), explainer: Explainer::new(enrich) };
     connections::serve(listener, router(Arc::new(web)), stop).await;
 }
 
@@ -111,6 +128,8 @@ fn router(web: Arc<Web>) -> Router {
         .route("/auth/logout", get(sign_out::show).post(sign_out::post))
         .route("/sidekiq", get(async || sign_in::go("/")))
         .route("/assets/{name}", get(assets::get))
+        .merge(badclicks::routes())
+        .merge(explain::routes())
         .fallback(async || page::not_found())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), headers::add))

@@ -21,6 +21,8 @@ struct Program {
     redis: queue::Settings,
     #[command(flatten)]
     web: Settings,
+    #[command(flatten)]
+    enrich: enrich::Settings,
 }
 
 /// The web process, on a Redis that is not there.
@@ -45,7 +47,7 @@ impl Served {
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             let stopped = async move { stopped.await.unwrap_or_default() };
-            serve(listener, &program.redis.servers().unwrap(), access, stopped).await;
+            serve(listener, &program.redis.servers().unwrap(), access, program.enrich, stopped).await;
         });
         Self { address, stop, serving }
     }

@@ -1,6 +1,7 @@
 //! Rejected lines, some at a time: a call moves no more than so many lines and bytes, however long the list is.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use redis::RedisError;
 
@@ -143,6 +144,15 @@ impl Counts {
             Some(reason) => *self.by_reason.entry(reason).or_default() += lines,
             None => self.other += lines,
         }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        for (reason, lines) in more.by_reason {
+            *self.by_reason.entry(reason).or_default() += lines;
+        }
+        self.other += more.other;
     }
 }
 
