@@ -57,14 +57,14 @@ impl List {
     }
 }
 
-fn record(reason: &str, payload: &str) -> String {
-    serde_json::json!({ "at": 1_465_287_057, "detail": "why", "payload": payload, "reason": reason })
-        .to_string()
-        .replacen('{', &format!("{{\"reason\":\"{reason}\","), 1)
-        .replacen(&format!(",\"reason\":\"{reason}\"}}"), "}", 1)
+/// A record as a worker writes it.
+pub fn record(reason: &str, payload: &str) -> String {
+    let payload = serde_json::to_string(payload).unwrap();
+    format!(r#"{{"reason":"{reason}","detail":"why","at":1465287057,"payload":{payload}}}"#)
 }
 
-fn payloads(connection: &mut Connection) -> Vec<String> {
+/// The lines that are still rejected.
+pub fn payloads(connection: &mut Connection) -> Vec<String> {
     let records: Vec<String> = connection.lrange("click_invalid", 0, -1).unwrap();
     let payload = |record: &String| {
         serde_json::from_str::<Value>(record).unwrap()["payload"].as_str().unwrap().to_owned()
@@ -141,56 +141,71 @@ fn a_line_is_explained_and_goes_back_as_it_was_mended() {
     assert!(list.left().is_empty());
 }
 
-/// Replays many lines while `strike` strikes Redis, and shows that each is in one of the lists.
-fn each_line_stands_once(strike: impl Fn(&Redis)) {
-    const LINES: usize = 50_000;
+/// As many as take a while.
+const MANY: usize = 50_000;
+
+/// A Redis that forgets nothing, with many rejected lines.
+pub fn redis_with_many() -> Redis {
     let redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let mut connection = redis.connection();
-    for numbers in (0..LINES).collect::<Vec<_>>().chunks(10_000) {
+    for numbers in (0..MANY).collect::<Vec<_>>().chunks(10_000) {
         let records: Vec<String> = numbers.iter().map(|number| record("ip", &number.to_string())).collect();
         let _: u64 = connection.rpush("click_invalid", records).unwrap();
     }
-    let replay = Program::start(&["invalid", "replay"], &[("REDIS_URL", &redis.url())]);
-    wait_until(SOON, "some lines are back", || connection.llen::<_, u64>("click_queue").unwrap() > 0);
-    strike(&redis);
-    assert_eq!(replay.wait(SOON).code(), Some(69), "{}", replay.stderr_text());
+    redis
+}
 
-    let mut connection = redis.connection();
+pub fn wait_until_some_are_back(connection: &mut Connection) {
+    wait_until(SOON, "some lines are back", || connection.llen::<_, u64>("click_queue").unwrap() > 0);
+}
+
+pub fn cut_all_connections(connection: &mut Connection) {
+    let mut kill = redis::cmd("CLIENT");
+    let _: u64 =
+        kill.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes").query(connection).unwrap();
+}
+
+/// Each of the many lines stands in one of the lists, and some in either.
+#[track_caller]
+pub fn assert_each_stands_once(connection: &mut Connection) {
     let queue: Vec<String> = connection.lrange("click_queue", 0, -1).unwrap();
-    let left = payloads(&mut connection);
+    let left = payloads(connection);
     assert!(!queue.is_empty() && !left.is_empty(), "it was struck in between");
     let mut seen: HashMap<String, u64> = HashMap::new();
     for line in queue.into_iter().chain(left) {
         *seen.entry(line).or_default() += 1;
     }
-    assert_eq!(seen.len(), LINES, "lost");
+    assert_eq!(seen.len(), MANY, "lost");
     assert!(seen.values().all(|copies| *copies == 1), "doubled");
+}
 
-    let again = Program::start(&["invalid", "replay"], &[("REDIS_URL", &redis.url())]);
-    assert!(again.wait(SOON).success());
-    let (queue, left): (usize, usize) =
+#[track_caller]
+pub fn assert_all_are_back(connection: &mut Connection) {
+    let lengths: (usize, usize) =
         (connection.llen("click_queue").unwrap(), connection.llen("click_invalid").unwrap());
-    assert_eq!((queue, left), (LINES, 0));
+    assert_eq!(lengths, (MANY, 0));
+}
+
+fn replay_while(strike: impl Fn(&Redis)) {
+    let redis = redis_with_many();
+    let replay = || Program::start(&["invalid", "replay"], &[("REDIS_URL", &redis.url())]);
+    let first = replay();
+    wait_until_some_are_back(&mut redis.connection());
+    strike(&redis);
+    assert_eq!(first.wait(SOON).code(), Some(69), "{}", first.stderr_text());
+    assert_each_stands_once(&mut redis.connection());
+    assert!(replay().wait(SOON).success());
+    assert_all_are_back(&mut redis.connection());
 }
 
 #[test]
 fn a_connection_that_is_cut_in_mid_replay_loses_and_doubles_nothing() {
-    each_line_stands_once(|redis| {
-        let mut connection = redis.connection();
-        let _: u64 = redis::cmd("CLIENT")
-            .arg("KILL")
-            .arg("TYPE")
-            .arg("normal")
-            .arg("SKIPME")
-            .arg("yes")
-            .query(&mut connection)
-            .unwrap();
-    });
+    replay_while(|redis| cut_all_connections(&mut redis.connection()));
 }
 
 #[test]
 fn a_redis_that_is_killed_in_mid_replay_loses_and_doubles_nothing() {
-    each_line_stands_once(|redis| {
+    replay_while(|redis| {
         redis.kill();
         redis.start_again();
     });

@@ -6,6 +6,7 @@
 mod harness;
 mod scene;
 
+mod badclicks;
 mod browser;
 mod changes;
 mod commands;
