@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indicatif::HumanCount;
 use maud::{Markup, html};
 
 use super::history;
@@ -176,10 +177,7 @@ impl Shown {
 }
 
 fn lines(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
-    groups.join(",")
+    HumanCount(count).to_string()
 }
 
 fn rate(value: f64) -> String {
