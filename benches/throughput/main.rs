@@ -1,6 +1,6 @@
 //! How near the worker comes to a bare copy, on a real Redis and a real Apache Kafka.
 //!
-//! `cargo bench --bench throughput -- [--rounds N] [--lines N] [--exactly-once] [--latency]`: they take turns over the
+//! `cargo bench --bench throughput -- [--rounds N] [--lines N] [--exactly-once] [--latency] [--web-load]`: they take turns over the
 //! same made-up lines; quote the ratios within a round, since the machine's own speed drifts.
 
 #[path = "../../tests/harness/mod.rs"]
@@ -8,6 +8,7 @@ mod harness;
 
 mod bare_copy;
 mod latency;
+mod web_load;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -42,6 +43,9 @@ struct Arguments {
     /// Measure the latency from an idle queue instead
     #[arg(long)]
     latency: bool,
+    /// Measure what it costs a worker that many ask the web process
+    #[arg(long)]
+    web_load: bool,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,6 +74,10 @@ fn main() {
     if arguments.latency {
         let delivery = if arguments.exactly_once { "exactly-once" } else { "at-least-once" };
         latency::measure(&redis, &kafka, delivery, &arguments.compression);
+        return;
+    }
+    if arguments.web_load {
+        web_load::measure(&redis, &kafka);
         return;
     }
     fill(&redis, &arguments);
