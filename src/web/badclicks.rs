@@ -22,6 +22,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
+use super::explain::{FORM_MAX_BYTES, TEXT_MAX_BYTES};
 use super::source::{Away, Source};
 use super::visitor::Visitor;
 use super::{Web, page};
@@ -33,13 +34,9 @@ const TITLE: &str = "Bad lines";
 const HOME: &str = "/badclicks";
 /// Lines on a page.
 const PAGE_LINES: usize = 50;
-/// How many calls a page makes at most to find them, where few lines have the reason that is looked for.
-const PAGE_CALLS: usize = 20;
-/// A longer line is not mended here.
-const TEXT_MAX_BYTES: usize = 64 * 1024;
-/// A form with such a line in it, each byte of which may be written as `%5CxFF`.
-const FORM_MAX_BYTES: usize = 6 * TEXT_MAX_BYTES + 4096;
-
+/// How many calls a page makes at most to find them, where few lines have the reason that is looked for; as many as it takes
+/// to look through a list that is as long as `INVALID_MAX` lets it become by itself.
+const PAGE_CALLS: usize = 200;
 pub(super) fn routes() -> Router<Arc<Web>> {
     let back = async || Redirect::to(HOME);
     Router::new()

@@ -102,7 +102,7 @@ fn fields(line: &[u8], layout: &Layout) -> Markup {
     html! {
         section.card aria-labelledby="fields" {
             h2 #fields { "The line" }
-            p { (raw::marked(line, layout, ALONE)) }
+            div.field { (raw::marked(line, layout, ALONE)) }
             @if !layout.fields.is_empty() {
                 div.table tabindex="0" role="region" aria-label="Fields of the line" {
                     table {
@@ -147,7 +147,7 @@ fn message(explained: &Explained<'_>) -> Markup {
         section.card aria-labelledby="message" {
             h2 #message { "The message" }
             p { "For topic " code.raw { (raw::shown(explained.payload.topic.as_bytes(), ALONE)) } ", as it would stand in Kafka:" }
-            p { code.raw { (raw::shown(&explained.message, ALONE)) } }
+            div.field { code.raw { (raw::shown(&explained.message, ALONE)) } }
             h3 { "Meta" }
             (pairs(meta.iter().map(|(key, value)| (key.as_bytes(), value.as_deref().map(str::as_bytes)))))
             h3 { "Params" }

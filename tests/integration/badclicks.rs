@@ -103,7 +103,8 @@ impl Answer {
 
     /// The names of the lines that are shown.
     fn ids(&self) -> Vec<&str> {
-        let mut ids = self.between("<button class=\"small\" type=\"submit\" name=\"line\" value=\"", "\"");
+        let mut ids =
+            self.between("<button class=\"quiet small\" type=\"submit\" name=\"line\" value=\"", "\"");
         ids.dedup();
         ids
     }

@@ -123,7 +123,7 @@ fn record(entry: &Entry, payload: &[u8]) -> Markup {
                 (raw::shown(record.detail.as_bytes(), ALONE))
                 span.muted { ", " (time::element(record.at)) " UTC" }
             }
-            p { (raw::marked(payload, &Layout::of(payload, record.known_reason()), ALONE)) }
+            div.field { (raw::marked(payload, &Layout::of(payload, record.known_reason()), ALONE)) }
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn page(
             }
         }
         @if found.entries.is_empty() {
-            p { @if found.older.is_some() { "None so far." } @else { "No bad lines." } }
+            p { @if found.older.is_some() { "None among the newer ones." } @else { "No bad lines." } }
         } @else {
             (lines(visitor, choice, &found.entries))
         }
@@ -111,7 +111,7 @@ fn row(choice: &Choice, entry: &Entry) -> Markup {
                 span.badge.bad { (raw::shown(record.reason.as_bytes(), IN_A_TABLE)) }
                 " " span.muted { (raw::shown(record.detail.as_bytes(), IN_A_TABLE)) }
             }
-            td.line {
+            td.line id=(id) {
                 @match &line {
                     Some(line) => (raw::marked(line, &Layout::of(line, record.known_reason()), IN_A_TABLE)),
                     None => span.muted { "no line is on record" },
@@ -119,9 +119,9 @@ fn row(choice: &Choice, entry: &Entry) -> Markup {
             }
             td.do {
                 @if line.is_some() {
-                    a.button.quiet.small href={ "/badclicks/line?" (query.finish()) } { "Mend" }
-                    " " button.small type="submit" name="line" value=(id) { "Replay" }
-                    " " button.small.danger type="submit" name="line" value=(id) formaction="/badclicks/clear" { "Clear" }
+                    a.button.quiet.small href={ "/badclicks/line?" (query.finish()) } aria-describedby=(id) { "Mend" }
+                    " " button.quiet.small type="submit" name="line" value=(id) aria-describedby=(id) { "Replay" }
+                    " " button.small.danger type="submit" name="line" value=(id) aria-describedby=(id) formaction="/badclicks/clear" { "Clear" }
                 }
             }
         }

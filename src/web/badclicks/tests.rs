@@ -223,7 +223,7 @@ async fn a_line_that_stays_bad_says_why_and_where() {
     let line = b"8.8.8.8 1465287056 secret /t p";
     let html = parsed(&explainer(&["--kafka-topics=clicks"]).explain(line).await.shown(line));
     assert_eq!(html.texts("p.notice"), ["This line is rejected: topic not one of KAFKA_TOPICS: \"secret\""]);
-    assert_eq!(html.texts("p mark"), ["secret"]);
+    assert_eq!(html.texts("div.field mark"), ["secret"]);
 }
 
 #[tokio::test]
