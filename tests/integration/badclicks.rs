@@ -1,117 +1,25 @@
 //! The pages for bad lines, used as a browser uses them; no Kafka is needed for that.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use redis::{Commands, Connection};
 
-use crate::harness::{self, Program, Redis, wait_until};
+use crate::browser::{Answer, Browser};
+use crate::harness::{self, Redis, wait_until};
 use crate::invalid::{
     assert_all_are_back, assert_each_stands_once, cut_all_connections, payloads, record, redis_with_many,
     wait_until_some_are_back,
 };
 
 const SOON: Duration = Duration::from_secs(30);
-const PASSWORD: &str = "correct horse battery staple";
 
-/// Somebody who has signed in.
-struct Browser {
-    web: Program,
-    port: u16,
-    cookie: String,
-    csrf: String,
+/// The names of the lines on a page.
+fn ids(page: &Answer) -> Vec<&str> {
+    page.between("<button class=\"quiet small\" type=\"submit\" name=\"line\" value=\"", "\"")
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Browser {
-    fn sign_in(redis_url: &str) -> Self {
-        let port = harness::free_port();
-        let variables = [("PORT", &*port.to_string()), ("REDIS_URL", redis_url), ("WEB_PASSWORD", PASSWORD)];
-        let web = Program::start(&["web"], &variables);
-        web.wait_for_line("web started", SOON);
-        let mut browser = Self { web, port, cookie: String::new(), csrf: String::new() };
-        let entered = browser.send("/auth", &[("password", PASSWORD), ("next", "/explain")]);
-        assert_eq!((entered.status, entered.location()), (303, "/explain"), "{}", entered.body);
-        browser.cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        browser.csrf = browser.get("/explain").between("name=\"csrf\" value=\"", "\"")[0].to_owned();
-        browser
-    }
-
-    fn ask(&self, request: &str, headers: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let cookie = &self.cookie;
-        write!(stream, "{request} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n", self.port)
-            .unwrap();
-        write!(stream, "Cookie: {cookie}\r\n{headers}\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path}"), "", "")
-    }
-
-    /// A form, as it is.
-    fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let (port, length) = (self.port, body.len());
-        let headers = format!(
-            "Origin: http://localhost:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {length}\r\n"
-        );
-        self.ask(&format!("POST {path}"), &headers, &body)
-    }
-
-    /// A form from one of our pages.
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.send(path, &[fields, &[("csrf", &*self.csrf)]].concat())
-    }
-
-    /// The same, and where it leads: what the visitor is told there.
-    #[track_caller]
-    fn told(&self, path: &str, fields: &[(&str, &str)]) -> String {
-        let answer = self.post(path, fields);
-        assert_eq!(answer.status, 303, "{}", answer.body);
-        let next = self.get(answer.location());
-        assert_eq!(next.status, 200, "{}", next.body);
-        next.between("role=\"status\">", "</p>")[0].to_owned()
-    }
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let pairs = self.head.lines().filter_map(|line| line.split_once(": "));
-        pairs.into_iter().find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
-    }
-
-    fn location(&self) -> &str {
-        self.header("location").unwrap_or_default()
-    }
-
-    fn between(&self, before: &str, after: &str) -> Vec<&str> {
-        self.body.split(before).skip(1).map(|rest| rest.split(after).next().unwrap()).collect()
-    }
-
-    /// The names of the lines that are shown.
-    fn ids(&self) -> Vec<&str> {
-        let mut ids =
-            self.between("<button class=\"quiet small\" type=\"submit\" name=\"line\" value=\"", "\"");
-        ids.dedup();
-        ids
-    }
-
-    fn older(&self) -> Option<String> {
-        self.between("rel=\"next\" href=\"", "\"").first().map(|href| href.replace("&amp;", "&"))
-    }
+fn older(page: &Answer) -> Option<String> {
+    page.between("rel=\"next\" href=\"", "\"").first().map(|href| href.replace("&amp;", "&"))
 }
 
 fn reject(connection: &mut Connection, reason: &str, payload: &str) {
@@ -150,7 +58,7 @@ fn strangers_see_and_change_nothing() {
 fn a_form_without_our_token_or_from_elsewhere_changes_nothing() {
     let (url, mut connection) = list_of(1);
     let browser = Browser::sign_in(&url);
-    let id = browser.get("/badclicks").ids()[0].to_owned();
+    let id = ids(&browser.get("/badclicks"))[0].to_owned();
     for path in ["replay", "clear", "replay_all", "clear_all", "line"] {
         let path = format!("/badclicks/{path}");
         let fields = [("confirm", "yes"), ("line", &*id)];
@@ -182,9 +90,9 @@ fn lines_are_looked_through_page_by_page_and_by_reason() {
         let mut page = browser.get(&format!("/badclicks?{reason}"));
         loop {
             assert!(!page.body.contains("<b>"), "{}", page.body);
-            assert!(page.ids().len() <= 50);
-            seen.extend(page.ids().into_iter().map(str::to_owned));
-            let Some(older) = page.older() else { break };
+            assert!(ids(&page).len() <= 50);
+            seen.extend(ids(&page).into_iter().map(str::to_owned));
+            let Some(older) = older(&page) else { break };
             page = browser.get(&older);
         }
         assert_eq!(seen.len(), expected, "{reason}");
@@ -192,6 +100,8 @@ fn lines_are_looked_through_page_by_page_and_by_reason() {
         assert!(places.is_sorted_by(|newer, older| newer > older), "{places:?}");
     }
     let page = browser.get("/badclicks?reason=path");
+    let back = browser.post("/badclicks/replay", &[("line", ids(&page)[0]), ("reason", "path")]);
+    assert_eq!(back.location(), "/badclicks?reason=path&done=replayed&lines=1");
     assert_eq!(page.between("<span class=\"count\">", "</span>"), ["700", "630", "70"]);
     assert!(page.body.contains("1 entries of the list are no records"), "{}", page.body);
     assert!(page.body.contains("<time datetime=\"2016-06-07T08:10:57Z\">2016-06-07 08:10:57</time>"));
@@ -207,7 +117,7 @@ fn one_line_is_replayed_as_it_is_or_as_it_was_mended() {
     let (url, mut connection) = list_of(3);
     let browser = Browser::sign_in(&url);
     let page = browser.get("/badclicks");
-    let ids = page.ids();
+    let ids = ids(&page);
     assert_eq!(browser.told("/badclicks/replay", &[("line", ids[1])]), "1 line was put back on the queue.");
     assert_eq!((queue(&mut connection), payloads(&mut connection).len()), (vec!["line 1".to_owned()], 2));
 
@@ -254,7 +164,7 @@ fn nothing_is_cleared_before_somebody_says_yes() {
     let (url, mut connection) = list_of(2);
     reject(&mut connection, "path", "line 2");
     let browser = Browser::sign_in(&url);
-    let id = browser.get("/badclicks?reason=path").ids()[0].to_owned();
+    let id = ids(&browser.get("/badclicks?reason=path"))[0].to_owned();
     for (path, fields, which) in [
         ("/badclicks/clear_all", vec![], "3 lines"),
         ("/badclicks/clear_all", vec![("reason", "path"), ("confirm", "no")], "1 line rejected for “path”"),
@@ -283,7 +193,7 @@ fn nothing_is_cleared_before_somebody_says_yes() {
 fn a_line_that_moved_between_look_and_click_is_found_and_no_other_taken() {
     let (url, mut connection) = list_of(1000);
     let browser = Browser::sign_in(&url);
-    let id = browser.get("/badclicks").ids()[0].to_owned();
+    let id = ids(&browser.get("/badclicks"))[0].to_owned();
     assert!(id.starts_with("999-"), "{id}");
     // The oldest go when the list is full; new ones come.
     let _: () = connection.ltrim("click_invalid", 700, -1).unwrap();
@@ -301,10 +211,10 @@ fn a_line_that_moved_between_look_and_click_is_found_and_no_other_taken() {
 fn each_server_has_its_own_table_and_all_means_all() {
     let ((first, mut one), (second, mut other)) = (list_of(2), list_of(3));
     let browser = Browser::sign_in(&format!("{first},{second}"));
-    assert_eq!(browser.get("/badclicks").ids().len(), 2);
+    assert_eq!(ids(&browser.get("/badclicks")).len(), 2);
     let page = browser.get("/badclicks?server=1");
-    assert_eq!(page.ids().len(), 3);
-    browser.told("/badclicks/replay", &[("server", "1"), ("line", page.ids()[0])]);
+    assert_eq!(ids(&page).len(), 3);
+    browser.told("/badclicks/replay", &[("server", "1"), ("line", ids(&page)[0])]);
     browser.told("/badclicks/replay_all", &[("server", "1"), ("reason", "ip")]);
     assert_eq!((queue(&mut one).len(), queue(&mut other).len()), (0, 3));
     assert_eq!(browser.post("/badclicks/clear_all", &[("server", "2"), ("confirm", "yes")]).status, 404);

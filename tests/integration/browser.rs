@@ -1,86 +1,97 @@
-//! The pages in a real browser: Debian's Chromium, driven by the scripts in `tests/browser`.
+//! The pages, asked as a browser asks them.
 
-use std::path::Path;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use redis::Commands;
+use crate::harness::{self, Program};
 
-use crate::harness::{self, Launch, package_root};
-use crate::invalid::record;
-use crate::scene::{MINUTE, Scene};
-use crate::web::Web;
+const SOON: Duration = Duration::from_secs(30);
+const PASSWORD: &str = "correct horse battery staple";
 
-const PASSWORD: &str = "correct horse";
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Somebody who has signed in.
+pub struct Browser {
+    pub web: Program,
+    port: u16,
+    pub cookie: String,
+    pub csrf: String,
+}
 
-/// Runs a script, which fails where a page is not as it should be.
-#[allow(clippy::disallowed_methods, reason = "whoever wants pictures says where they go")]
-fn browse(script: &str, web: &Web) {
-    let base = format!("http://localhost:{}", web.port);
-    let mut variables = vec![("BASE", base.as_str()), ("PASSWORD", PASSWORD)];
-    let pictures = std::env::var("SCREENSHOTS").unwrap_or_default();
-    if !pictures.is_empty() {
-        variables.push(("SCREENSHOTS", &pictures));
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: String,
+}
+
+impl Browser {
+    pub fn sign_in(redis_url: &str) -> Self {
+        let port = harness::free_port();
+        let variables = [("PORT", &*port.to_string()), ("REDIS_URL", redis_url), ("WEB_PASSWORD", PASSWORD)];
+        let web = Program::start(&["web"], &variables);
+        web.wait_for_line("web started", SOON);
+        let mut browser = Self { web, port, cookie: String::new(), csrf: String::new() };
+        let entered = browser.send("/auth", &[("password", PASSWORD), ("next", "/explain")]);
+        assert_eq!((entered.status, entered.location()), (303, "/explain"), "{}", entered.body);
+        browser.cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        browser.csrf = browser.get("/explain").between("name=\"csrf\" value=\"", "\"")[0].to_owned();
+        browser
     }
-    let browser = Launch::of(Path::new("node"), &[script])
-        .directory(&package_root().join("tests/browser"))
-        .variables(&variables)
-        .start();
-    let ended = browser.wait(PATIENCE);
-    assert!(ended.success(), "{}{}", browser.stdout_text(), browser.stderr_text());
-}
 
-#[test]
-fn the_overview_moves_while_a_worker_delivers() {
-    let mut scene = Scene::new(2);
-    let worker = scene.worker(&[]);
-    let web = Web::start(&scene.variables(&[("WEB_PASSWORD", PASSWORD)]));
-    scene.push(&scene.lines(0..500));
-    let hostile = format!(
-        "8.8.8.8 1465287056 {} /<script>window.hacked=1</script> <img/src=x/onerror=window.hacked=1> a\"><script>window.hacked=1</script>",
-        scene.topics[0]
-    );
-    std::thread::scope(|threads| {
-        let browsing = threads.spawn(|| browse("overview.mjs", &web));
-        let mut next = 500;
-        while !browsing.is_finished() {
-            scene.push(&scene.lines(next..next + 20));
-            scene.push(&vec![hostile.clone().into_bytes(); 20]);
-            next += 20;
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        browsing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    });
-    scene.wait_until_drained(MINUTE);
-    drop(worker);
-}
-
-#[test]
-fn bad_lines_are_shown_harmlessly_mended_replayed_and_cleared() {
-    let url = harness::redis().fresh_database();
-    let mut connection = harness::connect(&url);
-    let bad = [
-        ("ip", "unknown 1465287056 inapp /t/apo a=4 Mozilla/5.0 (Windows NT 10.0; Win64; x64)"),
-        (
-            "ip",
-            "<script>window.hacked=1</script> 1465287056 clicks /t/click p \"><img src=x onerror=window.hacked=1>",
-        ),
-        ("ip", "1.2.3 1465287056 clicks /t/click p curl/7"),
-        ("path", "139.69.223.180 1465287056 inapp  p Mozilla/5.0 (iPhone; CPU iPhone OS 9_3 like Mac OS X)"),
-        ("topic", "188.123.64.228 1465287056 a/b /t/apo \u{202e}a=18b curl/7"),
-        ("fields", "only two"),
-    ];
-    for (reason, line) in bad {
-        let _: u64 = connection.rpush("click_invalid", record(reason, line)).unwrap();
+    pub fn ask(&self, request: &str, headers: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let cookie = &self.cookie;
+        write!(stream, "{request} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n", self.port)
+            .unwrap();
+        write!(stream, "Cookie: {cookie}\r\n{headers}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
-    browse("badclicks.mjs", &Web::start(&[("REDIS_URL", &url), ("WEB_PASSWORD", PASSWORD)]));
-    let replayed: Vec<String> = connection.lrange("click_queue", 0, -1).unwrap();
-    assert_eq!(replayed.len(), 3, "{replayed:?}");
-    assert_eq!(replayed[0], bad[2].1.replace("1.2.3", "8.8.8.8"));
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), "", "")
+    }
+
+    /// A form, as it is.
+    pub fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let (port, length) = (self.port, body.len());
+        let headers = format!(
+            "Origin: http://localhost:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n"
+        );
+        self.ask(&format!("POST {path}"), &headers, &body)
+    }
+
+    /// A form from one of our pages.
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(path, &[fields, &[("csrf", &*self.csrf)]].concat())
+    }
+
+    /// The same, and where it leads: what the visitor is told there.
+    #[track_caller]
+    pub fn told(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.post(path, fields);
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let next = self.get(answer.location());
+        assert_eq!(next.status, 200, "{}", next.body);
+        next.between("role=\"status\">", "</p>")[0].to_owned()
+    }
 }
 
-#[test]
-fn a_line_is_explained_and_strangers_are_turned_away() {
-    let url = harness::redis().fresh_database();
-    browse("explain.mjs", &Web::start(&[("REDIS_URL", &url), ("WEB_PASSWORD", PASSWORD)]));
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let pairs = self.head.lines().filter_map(|line| line.split_once(": "));
+        pairs.into_iter().find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    pub fn location(&self) -> &str {
+        self.header("location").unwrap_or_default()
+    }
+
+    pub fn between(&self, before: &str, after: &str) -> Vec<&str> {
+        self.body.split(before).skip(1).map(|rest| rest.split(after).next().unwrap()).collect()
+    }
 }

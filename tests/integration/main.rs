@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+mod browser;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod scene;
 
 mod badclicks;
-mod browser;
 mod changes;
+mod chromium;
 mod commands;
 mod delivery;
 mod exactly_once;

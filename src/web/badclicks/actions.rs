@@ -32,19 +32,9 @@ pub(super) async fn replay(State(web): State<Arc<Web>>, posted: Posted<One>) -> 
     take_one(&web, &posted.form, Take::Replay).await
 }
 
-/// A form for one line that is thrown away.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ClearOne {
-    server: Option<String>,
-    line: Option<String>,
-    confirm: Option<String>,
-}
-
-pub(super) async fn clear(State(web): State<Arc<Web>>, posted: Posted<ClearOne>) -> Response {
-    let Posted { visitor, form: ClearOne { server, line, confirm } } = posted;
-    let one = One::new(server, line);
-    if is_yes(confirm.as_deref()) {
+pub(super) async fn clear(State(web): State<Arc<Web>>, posted: Posted<One>) -> Response {
+    let Posted { visitor, form: one } = posted;
+    if is_yes(one.confirm.as_deref()) {
         return take_one(&web, &one, Take::Clear).await;
     }
     let Some((choice, source, id)) = one.find(&web) else { return page::not_found() };

@@ -12,6 +12,7 @@ use super::choice::{Choice, server};
 use super::outcome::Done;
 use super::table::choice_fields;
 use super::{TEXT_MAX_BYTES, TITLE, away, read, told};
+use crate::payload::Reason;
 use crate::payload::layout::Layout;
 use crate::queue::invalid::{self, Entry, Id};
 use crate::visible;
@@ -28,20 +29,21 @@ use crate::web::{Web, page, time};
 pub(super) struct One {
     server: Option<String>,
     line: Option<String>,
+    /// The lines that the visitor looks at, to go back to them.
+    reason: Option<String>,
     /// What it is to become.
     text: Option<String>,
+    /// `yes` where somebody has been asked.
+    pub confirm: Option<String>,
 }
 
 impl One {
-    pub fn new(server: Option<String>, line: Option<String>) -> Self {
-        Self { server, line, text: None }
-    }
-
     /// Nothing where there is no such server, or that is no line's name.
     pub fn find<'a>(&self, web: &'a Web) -> Option<(Choice, &'a Arc<Source>, Id)> {
         let server = server(self.server.as_ref())?;
         let id = self.line.as_deref()?.parse().ok()?;
-        Some((Choice { server, reason: None }, web.sources.get(server)?, id))
+        let reason = self.reason.as_deref().and_then(Reason::named);
+        Some((Choice { server, reason }, web.sources.get(server)?, id))
     }
 
     /// The line that was typed, if any was.

@@ -104,6 +104,7 @@ fn row(choice: &Choice, entry: &Entry) -> Markup {
     let line = record.payload();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("server", &choice.server.to_string()).append_pair("line", &id);
+    query.extend_pairs(choice.reason.map(|reason| ("reason", reason.as_str())));
     html! {
         tr {
             td.when { (time::element(record.at)) }
