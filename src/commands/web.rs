@@ -28,9 +28,9 @@ pub async fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fai
     let mut signals = Signals::watch()?;
     let servers = arguments.redis.servers().map_err(Failure::Setting)?;
     let access = arguments.web.access().map_err(Failure::Setting)?;
-    tell([arguments.redis.warnings(), arguments.web.warnings()].concat(), variables);
     let address = SocketAddr::new(arguments.web.address(), arguments.web.port());
     let listener = listen(address).await?;
+    tell([arguments.redis.warnings(), arguments.web.warnings()].concat(), variables);
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "web started");
     let stop = async move {
         let signal = signals.any().await;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::access::is_local;
+use super::open_id::{Begun, OpenId};
 use super::place::Place;
 use super::seal::Seal;
 use super::secret::Token;
@@ -19,10 +20,15 @@ use super::visitor::Visitor;
 
 /// A day's work.
 const SESSION: Duration = Duration::from_secs(12 * 3600);
+/// How long somebody may be at the provider's.
+const BEGUN: Duration = Duration::from_secs(600);
 /// Enough for somebody who mistypes, in a minute and from one address.
 const TRIES: usize = 5;
 /// Whoever has many addresses would need thousands of years for eight random letters.
 const TRIES_IN_ALL: usize = 30;
+/// Nothing can be guessed there, but each makes us ask the provider.
+const CALLBACKS: usize = 10;
+const CALLBACKS_IN_ALL: usize = 120;
 
 pub(super) struct Doors {
     /// For programs; see `access`.
@@ -30,7 +36,11 @@ pub(super) struct Doors {
     pub password: Option<Token>,
     /// By password.
     pub tries: Tries,
+    pub provider: Option<OpenId>,
+    /// On the way back from the provider.
+    pub callbacks: Tries,
     sessions: Seal,
+    beginnings: Seal,
     public_url: Option<Url>,
     /// The CSRF token of whoever sits at the machine; only where they need no sign-in.
     local: Option<String>,
@@ -60,6 +70,9 @@ impl Doors {
         let is_open = access.is_open_to_this_machine && !access.has_sign_in();
         Self {
             tries: Tries::new(TRIES, TRIES_IN_ALL),
+            provider: access.provider.map(OpenId::new),
+            callbacks: Tries::new(CALLBACKS, CALLBACKS_IN_ALL),
+            beginnings: Seal::new("kafkastore_begun", secret.as_bytes(), BEGUN),
             sessions: Seal::new("kafkastore_session", secret.as_bytes(), SESSION),
             local: is_open.then(random),
             token: access.token,
@@ -70,7 +83,7 @@ impl Doors {
 
     /// There is a way to sign in.
     pub fn has_sign_in(&self) -> bool {
-        self.password.is_some()
+        self.password.is_some() || self.provider.is_some()
     }
 
     /// Under which address the request has come.
@@ -101,11 +114,27 @@ impl Doors {
         self.sessions.forget(&self.place(headers))
     }
 
+    /// A cookie that holds a sign-in which has begun.
+    pub fn begin(&self, begun: &Begun, headers: &HeaderMap) -> HeaderValue {
+        self.beginnings.set(begun, &self.place(headers))
+    }
+
+    pub fn begun(&self, headers: &HeaderMap) -> Option<Begun> {
+        self.beginnings.read(headers, &self.place(headers))
+    }
+
+    /// A cookie that ends what has begun.
+    pub fn end(&self, headers: &HeaderMap) -> HeaderValue {
+        self.beginnings.forget(&self.place(headers))
+    }
+
     /// The name, while what was set still lets them in: that may have changed since they came.
     fn still_admits(&self, who: &Who) -> Option<String> {
         match who {
             Who::Password => self.password.as_ref().map(|_| "Signed in".to_owned()),
-            Who::Address(_) => None,
+            Who::Address(email) => {
+                self.provider.as_ref().filter(|provider| provider.admits(email)).map(|_| email.clone())
+            }
         }
     }
 }

@@ -7,12 +7,12 @@
 //! - `visitor`: who may see the pages, and send their forms
 //! - `doors`: what both ask; `seal`: cookies that nobody can change; `place`: under which address we are known
 //! - `sign_in`, `sign_out`: the way in and out; `tries`: how often one may try; `next`: where one goes then
+//! - `sign_in_elsewhere`, `open_id`, `provider_http`: by OpenID Connect; `refusal`: why not
 //! - `page`, `assets`, `headers`: what all pages have in common
 //! - `badclicks`: the rejected lines; `explain`: any line; `enriching`: what both say of a line
 //! - `raw`, `time`: bytes and moments on a page
 //! - `connections`: how many there may be, and how slow
 //! - `source`: one Redis server, asked with little patience; `snapshot`: what it holds; `fresh`: answers kept for a moment
-#![allow(dead_code, reason = "the pages that use the rest come next")]
 
 mod access;
 mod assets;
@@ -27,15 +27,19 @@ mod headers;
 mod health;
 mod metrics;
 mod next;
+mod open_id;
 mod page;
 mod pingdom;
 mod place;
+mod provider_http;
 mod queues;
 mod raw;
+mod refusal;
 mod seal;
 mod secret;
 pub mod settings;
 mod sign_in;
+mod sign_in_elsewhere;
 mod sign_out;
 mod snapshot;
 mod source;
@@ -126,6 +130,9 @@ fn router(web: Arc<Web>) -> Router {
         .route("/queues", get(queues::get))
         .route("/auth", get(sign_in::show).post(sign_in::post))
         .route("/auth/logout", get(sign_out::show).post(sign_out::post))
+        .route("/auth/google_oauth2", get(sign_in_elsewhere::start))
+        .route("/auth/google_oauth2/callback", get(sign_in_elsewhere::callback))
+        .route("/auth/failure", get(sign_in_elsewhere::failure))
         .route("/sidekiq", get(async || sign_in::go("/")))
         .route("/assets/{name}", get(assets::get))
         .merge(badclicks::routes())

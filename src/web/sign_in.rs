@@ -1,4 +1,4 @@
-//! `/auth`: the way in by password.
+//! `/auth`: the ways in, and the one by password.
 
 use std::sync::Arc;
 
@@ -94,6 +94,12 @@ fn ways(web: &Web, next: &str, is_wrong: bool) -> Markup {
                         aria-invalid=[is_wrong.then_some("true")] aria-describedby=[is_wrong.then_some("wrong")];
                 }
                 button type="submit" { "Sign in" }
+            }
+        }
+        @if let Some(provider) = &web.doors.provider {
+            p {
+                // A link: the policy of the page lets no form lead elsewhere.
+                a.button href=(next::with("/auth/google_oauth2", next)) { "Sign in with " (provider.name()) }
             }
         }
     }

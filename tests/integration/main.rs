@@ -5,6 +5,7 @@
 mod browser;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod http;
 mod scene;
 
 mod badclicks;
@@ -23,5 +24,6 @@ mod protocol;
 mod rejected;
 mod secured;
 mod settings;
+mod sign_in;
 mod slot;
 mod web;

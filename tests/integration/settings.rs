@@ -59,6 +59,29 @@ fn a_wrong_setting_is_named_with_what_is_allowed() {
 }
 
 #[test]
+fn a_way_in_that_lets_nobody_in_is_refused() {
+    let id = ("GOOGLE_CLIENT_ID", "id");
+    let secret = ("GOOGLE_CLIENT_SECRET", "not-to-be-seen");
+    for (variables, line) in [
+        (
+            vec![id, secret],
+            "ACCESS_DOMAINS: it must name who may enter (or ACCESS_EMAILS), since GOOGLE_CLIENT_ID is set",
+        ),
+        (vec![id], "GOOGLE_CLIENT_SECRET: it is needed where GOOGLE_CLIENT_ID is set"),
+        (vec![secret], "GOOGLE_CLIENT_ID: it is needed where GOOGLE_CLIENT_SECRET is set"),
+        (vec![("WEB_PASSWORD", "seen")], "WEB_PASSWORD: at least 8 characters are needed"),
+        (vec![("COOKIE_SECRET", "seen")], "COOKIE_SECRET: at least 32 bytes are needed"),
+        (
+            vec![("OIDC_ISSUER", "http://a.example")],
+            "OIDC_ISSUER: an address such as https://accounts.google.com is needed",
+        ),
+    ] {
+        let (code, said) = ended(&["web"], &variables);
+        assert_eq!((code, said.trim_end()), (78, format!("kafkastore: {line}").as_str()));
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_from_a_wrong_setting() {
     let (code, said) = ended(&["worker", "--colour"], &[]);
     assert_eq!((code, said.as_str()), (64, "kafkastore: unexpected argument '--colour' found\n"));
