@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,8 +24,11 @@ use tower::ServiceExt as _;
 const GRACE: Duration = Duration::from_millis(2500);
 /// More wait until one is free: each takes memory, and there are 32 MiB.
 const CONNECTIONS: usize = 512;
-/// How long the head of a request may take, from the end of the one before.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a new connection may take to ask for something.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one may take to ask for more, idle or not. Proxies keep theirs for up to 90 seconds; were we the first to end
+/// one, a request could be on its way.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(95);
 /// The longest head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// How long a client may take none of what is sent to it.
@@ -87,7 +91,10 @@ fn start(
     stream.set_nodelay(true).ok();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         routes.clone().oneshot(request)
@@ -99,9 +106,22 @@ fn start(
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection broke off");
+        tokio::select! {
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke off");
+                }
+            }
+            () = nothing_asked(&has_asked) => tracing::debug!("a connection asked for nothing"),
         }
         drop(slot);
     });
+}
+
+/// Is ready when the first request has not come in time, and never when it has.
+async fn nothing_asked(has_asked: &AtomicBool) {
+    tokio::time::sleep(FIRST_HEAD_TIMEOUT).await;
+    if has_asked.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
 }

@@ -68,6 +68,8 @@ pub use settings::{Access, Settings};
 
 /// The longest form: a few lines to explain, or a page of those to replay.
 const BODY_BYTES: usize = 64 * 1024;
+/// The longest form of somebody whom we do not know.
+const SIGN_IN_BYTES: usize = 8 * 1024;
 
 /// What all requests share.
 struct Web {
@@ -128,7 +130,7 @@ fn router(web: Arc<Web>) -> Router {
         .route("/metrics", get(metrics::get))
         .route("/pingdom", get(pingdom::get))
         .route("/queues", get(queues::get))
-        .route("/auth", get(sign_in::show).post(sign_in::post))
+        .route("/auth", get(sign_in::show).post(sign_in::post).layer(DefaultBodyLimit::max(SIGN_IN_BYTES)))
         .route("/auth/logout", get(sign_out::show).post(sign_out::post))
         .route("/auth/google_oauth2", get(sign_in_elsewhere::start))
         .route("/auth/google_oauth2/callback", get(sign_in_elsewhere::callback))

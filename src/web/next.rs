@@ -1,7 +1,7 @@
 //! Where to go after the sign-in. It comes from outside, so it may lead to our own pages alone.
 
-/// As long as an address that people see.
-const LONGEST: usize = 2048;
+/// Longer than any of ours, and short enough for a cookie.
+const LONGEST: usize = 1024;
 
 /// The field `next` of a query, or the start page.
 pub(super) fn of_query(query: Option<&str>) -> String {

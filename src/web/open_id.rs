@@ -5,11 +5,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreProviderMetadata};
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
+};
 use openidconnect::{
-    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenResponse as _,
+    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndUserEmail,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SubjectIdentifier,
+    TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -50,6 +53,20 @@ pub(super) struct Begun {
     verifier: String,
     redirect: String,
     pub next: String,
+}
+
+/// What the provider says of an address.
+#[derive(Default)]
+struct Vouched {
+    /// In small letters.
+    email: String,
+    is_verified: bool,
+}
+
+impl Vouched {
+    fn of(email: Option<&EndUserEmail>, is_verified: Option<bool>) -> Option<Self> {
+        Some(Self { email: email?.to_ascii_lowercase(), is_verified: is_verified == Some(true) })
+    }
 }
 
 type Client = CoreClient<
@@ -96,64 +113,80 @@ impl OpenId {
 
     /// The address that the provider vouches for, if it may enter.
     pub async fn finish(&self, begun: &Begun, code: String) -> Result<String, Refusal> {
-        let away = |Away| Refusal::NotVouchedFor;
-        let client = self.client(&*self.metadata().await.map_err(away)?, &begun.redirect).map_err(away)?;
-        let token = self.exchange(&client, begun, code).await.ok_or(Refusal::NotVouchedFor)?;
-        let nonce = Nonce::new(begun.nonce.clone());
-        match self.verify(&client, &token, &nonce) {
-            Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                // The provider may have new keys.
-                let metadata = self.discover(&mut *self.known.lock().await).await.map_err(away)?;
-                let client = self.client(&metadata, &begun.redirect).map_err(away)?;
-                self.verify(&client, &token, &nonce)
-            }
-            verified => verified,
-        }
-        .unwrap_or_else(|error| {
-            warn!(%error, "what the provider says is not believed");
-            Err(Refusal::NotVouchedFor)
-        })
-    }
-
-    async fn exchange(&self, client: &Client, begun: &Begun, code: String) -> Option<CoreIdToken> {
-        let request = match client.exchange_code(AuthorizationCode::new(code)) {
-            Ok(request) => request.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone())),
-            Err(error) => {
-                warn!(%error, "the provider has no address for tokens");
-                return None;
-            }
-        };
-        let answer = request.request_async(&self.http).await;
-        let error = match answer {
-            Ok(answer) => match answer.id_token() {
-                Some(token) => return Some(token.clone()),
-                None => "no ID token".to_owned(),
-            },
-            // The code alone: what is described beside it may hold what was sent.
-            Err(RequestTokenError::ServerResponse(answer)) => answer.error().to_string(),
-            Err(RequestTokenError::Request(error)) => error.to_string(),
-            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => "not understood".to_owned(),
-        };
-        warn!(error, "the provider gave no token");
-        None
-    }
-
-    /// Signature, issuer, audience, time and nonce, which are the library's; then whom we let in.
-    fn verify(
-        &self,
-        client: &Client,
-        token: &CoreIdToken,
-        nonce: &Nonce,
-    ) -> Result<Result<String, Refusal>, ClaimsVerificationError> {
-        let claims = token.claims(&client.id_token_verifier(), nonce)?;
-        let email = claims.email().map(|email| email.to_ascii_lowercase()).unwrap_or_default();
-        Ok(if claims.email_verified() != Some(true) {
+        let Vouched { email, is_verified } =
+            self.ask_for_address(begun, code).await.map_err(|Away| Refusal::NotVouchedFor)?;
+        if !is_verified {
             Err(Refusal::Unverified)
         } else if !self.provider.admits(&email) {
             Err(Refusal::NotListed)
         } else {
             Ok(email)
+        }
+    }
+
+    async fn ask_for_address(&self, begun: &Begun, code: String) -> Result<Vouched, Away> {
+        let client = self.client(&*self.metadata().await?, &begun.redirect)?;
+        let answer = self.exchange(&client, begun, code).await?;
+        let verified = match verify(&client, &answer, begun) {
+            Err(ClaimsVerificationError::SignatureVerification(_)) => {
+                // The provider may have new keys.
+                let metadata = self.discover(&mut *self.known.lock().await).await?;
+                verify(&self.client(&metadata, &begun.redirect)?, &answer, begun)
+            }
+            verified => verified,
+        };
+        match verified {
+            Ok((_, Some(vouched))) => Ok(vouched),
+            Ok((subject, None)) => self.ask_for_claims(&client, &answer, subject).await,
+            Err(error) => {
+                warn!(%error, "what the provider says is not believed");
+                Err(Away)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        client: &Client,
+        begun: &Begun,
+        code: String,
+    ) -> Result<CoreTokenResponse, Away> {
+        let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|error| {
+            warn!(%error, "the provider has no address for tokens");
+            Away
+        })?;
+        let request = request.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()));
+        request.request_async(&self.http).await.map_err(|error| {
+            let error = match error {
+                // The code alone: what is described beside it may hold what was sent.
+                RequestTokenError::ServerResponse(answer) => answer.error().to_string(),
+                RequestTokenError::Request(error) => error.to_string(),
+                RequestTokenError::Parse(..) | RequestTokenError::Other(_) => "not understood".to_owned(),
+            };
+            warn!(error, "the provider gave no token");
+            Away
         })
+    }
+
+    /// Asks for what the token leaves out (Core 1.0, 5.3 and 5.4); it must be said of the same person.
+    async fn ask_for_claims(
+        &self,
+        client: &Client,
+        answer: &CoreTokenResponse,
+        subject: SubjectIdentifier,
+    ) -> Result<Vouched, Away> {
+        let asked = client.user_info(answer.access_token().clone(), Some(subject));
+        let request = asked.map_err(|_| {
+            warn!("the provider tells no address");
+            Away
+        })?;
+        let claims: CoreUserInfoClaims = request.request_async(&self.http).await.map_err(|_| {
+            warn!("the provider does not say whose address it is");
+            Away
+        })?;
+        let vouched = Vouched::of(claims.email(), claims.email_verified());
+        // Without an address there is nothing that could be verified.
+        Ok(vouched.unwrap_or_default())
     }
 
     fn client(&self, metadata: &CoreProviderMetadata, redirect: &str) -> Result<Client, Away> {
@@ -203,4 +236,16 @@ impl OpenId {
             [Some(metadata.authorization_endpoint().url()), Some(metadata.jwks_uri().url()), token_url];
         urls.into_iter().flatten().all(|url| url.scheme() == "https" || (is_here && is_loopback(url)))
     }
+}
+
+/// Whom the token speaks of, and their address where it holds one. The library looks at signature, issuer, audience, time
+/// and nonce.
+fn verify(
+    client: &Client,
+    answer: &CoreTokenResponse,
+    begun: &Begun,
+) -> Result<(SubjectIdentifier, Option<Vouched>), ClaimsVerificationError> {
+    let token = answer.id_token().ok_or_else(|| ClaimsVerificationError::Other("no ID token".to_owned()))?;
+    let claims = token.claims(&client.id_token_verifier(), &Nonce::new(begun.nonce.clone()))?;
+    Ok((claims.subject().clone(), Vouched::of(claims.email(), claims.email_verified())))
 }

@@ -62,9 +62,7 @@ impl Served {
         let request = format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n{body}");
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        Answer(answer)
+        Answer(rest(&mut stream).await)
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -86,6 +84,13 @@ impl Served {
         self.stop.send(()).unwrap();
         self.serving.await.unwrap();
     }
+}
+
+/// All that comes until the connection is closed, or broken off because more was sent than was read.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// All that came, until the connection was closed.

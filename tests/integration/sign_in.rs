@@ -1,5 +1,7 @@
 //! The way in, by password and by a real provider of OpenID Connect.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,8 +44,12 @@ struct Elsewhere {
 
 impl Elsewhere {
     fn start() -> Self {
+        Self::start_as(&[])
+    }
+
+    fn start_as(options: &[&str]) -> Self {
         let (provider_port, port) = (free_port(), free_port());
-        let provider = start_provider(provider_port, port);
+        let provider = start_provider(provider_port, port, options);
         let issuer = format!("http://127.0.0.1:{provider_port}");
         let variables = [
             ("GOOGLE_CLIENT_ID", "kafkastore"),
@@ -85,10 +91,11 @@ impl Elsewhere {
     }
 }
 
-fn start_provider(port: u16, web_port: u16) -> Program {
+fn start_provider(port: u16, web_port: u16, options: &[&str]) -> Program {
     let script = package_root().join("tests/oidc/provider.mjs");
     let redirect = format!("http://127.0.0.1:{web_port}/auth/google_oauth2/callback");
-    let arguments = [script.to_str().unwrap(), &port.to_string(), &redirect];
+    let port = port.to_string();
+    let arguments = [&[script.to_str().unwrap(), &*port, &*redirect], options].concat();
     let provider = Launch::of(Path::new("node"), &arguments).start();
     provider.wait_for_line("ready", SOON);
     provider
@@ -193,6 +200,22 @@ fn what_comes_back_must_have_begun_in_the_same_browser_just_now() {
 }
 
 #[test]
+fn a_provider_that_keeps_addresses_out_of_its_tokens_is_asked_for_them() {
+    let elsewhere = Elsewhere::start_as(&["apart"]);
+    let mut browser = Browser::default();
+    let entered = elsewhere.sign_in(&mut browser, "somebody@right.example");
+    assert_eq!(entered.location(), elsewhere.web.url("/queues"));
+    for (address, reason) in [
+        ("somebody@wrong.example", "Your address is not one of those that may enter."),
+        ("unverified@right.example", "The provider has not verified your address."),
+    ] {
+        let mut browser = Browser::default();
+        let refused = elsewhere.sign_in(&mut browser, address);
+        assert_eq!(elsewhere.refusal(&mut browser, &refused), reason, "{address}");
+    }
+}
+
+#[test]
 fn who_turns_back_at_the_provider_is_told_so() {
     let elsewhere = Elsewhere::start();
     let mut browser = Browser::default();
@@ -222,7 +245,7 @@ fn new_keys_of_the_provider_are_fetched_and_it_may_be_away_for_a_while() {
 
     elsewhere.provider.kill();
     let web_port: u16 = elsewhere.web.url.rsplit(':').next().unwrap().parse().unwrap();
-    let _again = start_provider(elsewhere.provider_port, web_port);
+    let _again = start_provider(elsewhere.provider_port, web_port, &[]);
     let mut browser = Browser::default();
     assert_eq!(
         elsewhere.sign_in(&mut browser, "somebody@right.example").location(),
@@ -254,24 +277,46 @@ fn a_provider_that_is_away_is_said_to_be_and_costs_nobody_time() {
 }
 
 #[test]
-fn it_starts_at_once_and_is_small() {
+fn it_starts_at_once_and_is_small_whoever_connects() {
     let redis = harness::redis().fresh_database();
-    let port = free_port().to_string();
+    let port = free_port();
+    let port_text = port.to_string();
     let started_at = Instant::now();
-    let variables = [("PORT", &*port), ("REDIS_URL", &*redis), ("WEB_PASSWORD", "correct horse")];
+    let variables = [("PORT", &*port_text), ("REDIS_URL", &*redis), ("WEB_PASSWORD", "correct horse")];
     let program = Program::start(&["web"], &variables);
-    let url = format!("http://127.0.0.1:{port}");
-    while std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).is_err() {
+    let connect = || TcpStream::connect(("127.0.0.1", port));
+    while connect().is_err() {
         assert!(started_at.elapsed() < SOON, "it does not listen");
         std::thread::sleep(Duration::from_millis(1));
     }
     let took = started_at.elapsed();
-    let mut browser = Browser::default();
-    for _ in 0..50 {
-        assert_eq!(browser.get(&format!("{url}/auth")).status, 200);
-    }
-    assert_eq!(browser.post(&format!("{url}/auth"), &[("password", "correct horse")]).status, 303);
     assert!(took < Duration::from_millis(200), "{took:?}");
+
+    let sign_in = format!("http://127.0.0.1:{port}/auth");
+    let mut browser = Browser::default();
+    assert_eq!(browser.post(&sign_in, &[("password", "correct horse")]).status, 303);
+
+    // As many as there may be, each with a head or a form that is never finished.
+    let head = format!("GET /auth HTTP/1.1\r\nHost: a\r\nX: {}", "a".repeat(15_000));
+    let form = format!(
+        "POST /auth HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nContent-Length: 8000\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{}",
+        "a".repeat(7_000)
+    );
+    let mut held: Vec<TcpStream> = (0..512).map(|_| connect().unwrap()).collect();
+    for (at, stream) in held.iter_mut().enumerate() {
+        stream.write_all(if at % 2 == 0 { head.as_bytes() } else { form.as_bytes() }).unwrap();
+    }
+    let mut waiting = connect().unwrap();
+    waiting.write_all(b"GET /sidekiq HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(waiting.read(&mut [0; 1]).is_err(), "it waits for a free connection");
     let usage = program.usage();
     assert!(usage.peak_resident < 32 * 1024 * 1024, "{}", usage.peak_resident);
+
+    drop(held);
+    waiting.set_read_timeout(Some(SOON)).unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
 }

@@ -1,4 +1,5 @@
-// A real provider of OpenID Connect on 127.0.0.1: `node provider.mjs PORT REDIRECT_URL`.
+// A real provider of OpenID Connect on 127.0.0.1: `node provider.mjs PORT REDIRECT_URL [apart]`;
+// `apart` keeps addresses out of the ID token.
 //
 // Whoever is named by `login_hint` is signed in without a question. What stands before the `@` says what is wrong with
 // what the provider says of them: `unverified`, `expired`, `audience`, `issuer`, `signature`, `unsigned`; else all is well.
@@ -7,7 +8,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, decodeJwt } from 'jose';
 import { Provider } from 'oidc-provider';
 
-const [port, redirect] = process.argv.slice(2);
+const [port, redirect, apart] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 const [key, foreignKey] = [newKey(), newKey()];
 
@@ -30,8 +31,8 @@ const provider = new Provider(issuer, {
   jwks: { keys: [key.jwk] },
   cookies: { keys: [randomUUID()] },
   claims: { openid: ['sub'], email: ['email', 'email_verified'] },
-  // As Google does it: the claims stand in the ID token.
-  conformIdTokenClaims: false,
+  // Google lets them stand in the ID token.
+  conformIdTokenClaims: apart === 'apart',
   pkce: { required: () => true, methods: ['S256'] },
   features: { devInteractions: { enabled: false } },
   findAccount: (_, id) => ({

@@ -6,13 +6,6 @@ use tokio::time::Instant;
 
 const PASSWORD: &str = "--web-password=correct horse";
 
-async fn rest(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    // A connection may be broken off while more was being sent.
-    stream.read_to_end(&mut bytes).await.unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[tokio::test]
 async fn heads_have_a_size() {
     let web = Served::start(&[]).await;
@@ -57,7 +50,7 @@ async fn what_is_no_http_is_refused() {
 #[tokio::test]
 async fn forms_have_a_size_and_a_kind() {
     let web = Served::start(&[PASSWORD]).await;
-    let large = format!("password={}", "a".repeat(BODY_BYTES));
+    let large = format!("password={}", "a".repeat(SIGN_IN_BYTES));
     assert_eq!(web.post("/auth", "", &large).await.status(), 413);
     let origin = format!("Origin: http://{}\r\n", web.address);
     let chunked =
@@ -95,23 +88,12 @@ async fn slow_clients_lose_their_connection() {
         let begun_at = Instant::now();
         let answer = rest(&mut stream).await;
         assert!(answer.starts_with(answered), "{begun}: {answer}");
-        assert!(begun_at.elapsed() < Duration::from_secs(31), "{begun}: {:?}", begun_at.elapsed());
+        assert!(begun_at.elapsed() < Duration::from_secs(16), "{begun}: {:?}", begun_at.elapsed());
     }
-    web.stop().await;
-}
-
-#[tokio::test]
-async fn there_are_so_many_connections_and_more_wait() {
-    let web = Served::start(&[]).await;
-    let mut held = Vec::new();
-    for _ in 0..512 {
-        held.push(web.connect().await);
-    }
-    let mut asked = Box::pin(web.get("/sidekiq"));
-    let waited = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
-    assert!(waited.is_err(), "it waits for a free connection");
-    held.clear();
-    assert_eq!(asked.as_mut().await.status(), 303);
-    drop(asked);
+    let mut idle = web.connect().await;
+    idle.write_all(b"GET /sidekiq HTTP/1.1\r\nHost: a\r\n\r\nGET /sid").await.unwrap();
+    let begun_at = Instant::now();
+    assert!(rest(&mut idle).await.starts_with("HTTP/1.1 303 "));
+    assert!((90..100).contains(&begun_at.elapsed().as_secs()), "{:?}", begun_at.elapsed());
     web.stop().await;
 }
