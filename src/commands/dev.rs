@@ -177,7 +177,10 @@ fn greet(stack: &Stack, address: SocketAddr, has_traffic: bool) -> io::Result<()
         (false, false) => "none: made-up lines go into a Redis that was named only with --sample".to_owned(),
     };
     let mut output = anstream::stdout().lock();
-    writeln!(output, "{BOLD}web{PLAIN}      http://{reachable}/health  http://{reachable}/queues")?;
+    writeln!(
+        output,
+        "{BOLD}web{PLAIN}      http://{reachable}/  http://{reachable}/health  http://{reachable}/queues"
+    )?;
     writeln!(output, "{BOLD}redis{PLAIN}    {}{DIM}{own_redis}{PLAIN}", servers.join(", "))?;
     writeln!(output, "{BOLD}kafka{PLAIN}    {}{DIM}{own_kafka}{PLAIN}", stack.settings.kafka.brokers())?;
     writeln!(output, "{BOLD}traffic{PLAIN}  {traffic}")?;

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::queue::history::{self, DAY, HOUR, Names, Point, Steps};
 use crate::stats::histogram::Distribution;
@@ -89,8 +90,12 @@ impl Columns {
     }
 }
 
-/// What was read lately.
+/// How many may watch at a time: each holds one of the connections.
+const VIEWERS: usize = 64;
+
+/// What was read lately, and how many watch.
 pub struct Past {
+    pub viewers: Arc<Semaphore>,
     hour: Fresh<Result<Arc<Columns>, Away>>,
     day: Fresh<Result<Arc<Columns>, Away>>,
     names: Fresh<Arc<Names>>,
@@ -98,7 +103,12 @@ pub struct Past {
 
 impl Default for Past {
     fn default() -> Self {
-        Self { hour: Fresh::new(FRESH), day: Fresh::new(FRESH), names: Fresh::new(FRESH) }
+        Self {
+            viewers: Arc::new(Semaphore::new(VIEWERS)),
+            hour: Fresh::new(FRESH),
+            day: Fresh::new(FRESH),
+            names: Fresh::new(FRESH),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -13,8 +14,8 @@ use serde_json::json;
 
 use super::history::{self, Span};
 use super::parts;
-use crate::web::Web;
 use crate::web::visitor::Visitor;
+use crate::web::{Web, text};
 
 /// How often something new is shown.
 const EVERY: Duration = Duration::from_secs(2);
@@ -22,7 +23,10 @@ const EVERY: Duration = Duration::from_secs(2);
 const EVENTS: u32 = 450;
 
 pub async fn get(_: Visitor, State(web): State<Arc<Web>>) -> Response {
-    let events = stream::unfold((web, 0), |(web, sent)| async move {
+    let Ok(place) = Arc::clone(&web.past.viewers).try_acquire_owned() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "too many watch already\n");
+    };
+    let events = stream::unfold((web, place, 0), |(web, place, sent)| async move {
         if sent == EVENTS {
             return None;
         }
@@ -30,7 +34,7 @@ pub async fn get(_: Visitor, State(web): State<Arc<Web>>) -> Response {
             tokio::time::sleep(EVERY).await;
         }
         let event = Event::default().data(state(&web).await.to_string());
-        Some((Ok::<_, Infallible>(event), (web, sent + 1)))
+        Some((Ok::<_, Infallible>(event), (web, place, sent + 1)))
     });
     // Some proxies hold answers back until they are complete.
     let at_once = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
