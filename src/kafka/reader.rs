@@ -17,6 +17,7 @@ use super::settings::Settings;
 
 /// How often to look for new topics and partitions.
 const REFRESH: Duration = Duration::from_secs(2);
+const ASSIGN_AGAIN: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(100);
 /// Messages that were read and that nobody has taken yet.
 const READ_AHEAD: usize = 1000;
@@ -81,10 +82,14 @@ impl Reader {
             let visitor = Visitor::new(&settings)?;
             let cluster = visitor.first_look()?;
             let mut source = Source { visitor, wanted, assigned: HashSet::new() };
-            source.assign_new(&cluster, start).map_err(|error| NoCluster::NoAnswer {
-                brokers: settings.brokers(),
-                why: error.to_string(),
-            })?;
+            let deadline = Instant::now() + ANSWER_TIMEOUT;
+            while let Err(error) = source.assign_new(&cluster, start) {
+                // A topic that was made just now may have no leader yet.
+                if Instant::now() > deadline {
+                    return Err(NoCluster::NoAnswer { brokers: settings.brokers(), why: error.to_string() });
+                }
+                std::thread::sleep(ASSIGN_AGAIN);
+            }
             let topics = cluster.topics.into_iter().map(|(topic, _)| topic);
             let topics = topics.filter(|topic| source.wanted.includes(topic)).collect();
             Ok((source, topics))
