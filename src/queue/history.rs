@@ -82,6 +82,8 @@ pub struct Totals {
     pub topics: BTreeMap<String, (u64, u64)>,
     /// Rejected lines by reason, exactly.
     pub rejected: BTreeMap<String, u64>,
+    /// The last messages, the newest last.
+    pub recent: Vec<Recent>,
 }
 
 /// Adds what a worker has counted.
@@ -172,11 +174,11 @@ pub async fn names(link: &mut Link, steps: Steps, first: i64, last: i64) -> Resu
     Ok(names)
 }
 
-/// Reads the totals and the last messages, the newest last.
+/// Reads the totals.
 ///
 /// # Errors
 /// When Redis does not answer.
-pub async fn totals(link: &mut Link) -> Result<(Totals, Vec<Recent>), redis::RedisError> {
+pub async fn totals(link: &mut Link) -> Result<Totals, redis::RedisError> {
     let keys = link.server().keys().clone();
     let mut pipeline = redis::pipe();
     pipeline
@@ -193,14 +195,13 @@ pub async fn totals(link: &mut Link) -> Result<(Totals, Vec<Recent>), redis::Red
         (topic.clone(), (*lines, bytes.get(topic).copied().unwrap_or_default()))
     };
     let reason = |(name, lines): (&String, &u64)| Some((name.strip_prefix("invalid:")?.to_owned(), *lines));
-    let totals = Totals {
+    Ok(Totals {
         counters: Counter::ALL.map(counter).into(),
         spreads: Distribution::ALL.map(|which| (which, spread(which, &metrics))).into(),
         topics: lines.iter().map(topic).collect(),
         rejected: exact.iter().filter_map(reason).collect(),
-    };
-    let recent = recent.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-    Ok((totals, recent))
+        recent: recent.iter().filter_map(|text| serde_json::from_str(text).ok()).collect(),
+    })
 }
 
 fn spread_fields(distribution: Distribution, spread: &Spread) -> BTreeMap<String, u64> {

@@ -14,6 +14,7 @@ use super::access::Permitted;
 use super::snapshot::Snapshot;
 use super::source::{Away, Source};
 use super::{Web, text};
+use crate::queue::history::Totals;
 use crate::stats::Counter;
 use crate::stats::histogram::{Distribution, Spread};
 
@@ -35,9 +36,9 @@ const COUNTERS: [(Counter, &str, &str); 7] = [
 const STAGES: [Distribution; 3] = [Distribution::Read, Distribution::Enrich, Distribution::Deliver];
 
 pub(super) async fn get(_: Permitted, State(web): State<Arc<Web>>) -> Response {
-    let snapshots = web.snapshots().await;
+    let (snapshots, totals) = (web.snapshots().await, web.totals().await);
     let mut encoded = Vec::new();
-    match TextEncoder::new().encode(&families(&web.sources, &snapshots), &mut encoded) {
+    match TextEncoder::new().encode(&families(&web.sources, &snapshots, &totals), &mut encoded) {
         Ok(()) => {
             let headers = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::CACHE_CONTROL, "no-store")];
             (headers, encoded).into_response()
@@ -50,7 +51,15 @@ pub(super) async fn get(_: Permitted, State(web): State<Arc<Web>>) -> Response {
 }
 
 /// A family without samples is left out: the encoder refuses it.
-fn families(sources: &[Arc<Source>], snapshots: &[Result<Arc<Snapshot>, Away>]) -> Vec<MetricFamily> {
+fn families(
+    sources: &[Arc<Source>],
+    snapshots: &[Result<Arc<Snapshot>, Away>],
+    totals: &[Result<Arc<Totals>, Away>],
+) -> Vec<MetricFamily> {
+    let names = sources.iter().map(|source| source.name());
+    let counted: Vec<(&str, &Totals)> =
+        names.zip(totals).filter_map(|(name, totals)| Some((name, totals.as_deref().ok()?))).collect();
+
     let answered: Vec<(&str, &Snapshot)> = sources
         .iter()
         .zip(snapshots)
@@ -88,33 +97,33 @@ fn families(sources: &[Arc<Source>], snapshots: &[Result<Arc<Snapshot>, Away>]) 
         families.push(family(name, help, MetricType::GAUGE, metrics.collect()));
     }
     for (which, name, help) in COUNTERS {
-        let metrics = answered.iter().map(|(server, now)| {
-            counter(now.totals.counters.get(&which).copied().unwrap_or_default(), &[("server", *server)])
+        let metrics = counted.iter().map(|(server, now)| {
+            counter(now.counters.get(&which).copied().unwrap_or_default(), &[("server", *server)])
         });
         families.push(family(name, help, MetricType::COUNTER, metrics.collect()));
     }
-    families.extend(by_name(&answered));
-    families.extend(histograms(&answered));
+    families.extend(by_name(&counted));
+    families.extend(histograms(&counted));
     families.retain(|family| !family.get_metric().is_empty());
     families
 }
 
 /// What is counted exactly, by topic and by reason.
-fn by_name(answered: &[(&str, &Snapshot)]) -> [MetricFamily; 3] {
+fn by_name(counted: &[(&str, &Totals)]) -> [MetricFamily; 3] {
     let by_topic = |value: fn(&(u64, u64)) -> u64| {
-        let of_server = move |(server, now): &(&str, &Snapshot)| {
+        let of_server = move |(server, now): &(&str, &Totals)| {
             let metric = |(topic, counts): (&String, &(u64, u64))| {
                 counter(value(counts), &[("server", *server), ("topic", topic.as_str())])
             };
-            now.totals.topics.iter().map(metric).collect::<Vec<_>>()
+            now.topics.iter().map(metric).collect::<Vec<_>>()
         };
-        answered.iter().flat_map(of_server).collect()
+        counted.iter().flat_map(of_server).collect()
     };
-    let by_reason = answered.iter().flat_map(|(server, now)| {
+    let by_reason = counted.iter().flat_map(|(server, now)| {
         let metric = |(reason, lines): (&String, &u64)| {
             counter(*lines, &[("server", *server), ("reason", reason.as_str())])
         };
-        now.totals.rejected.iter().map(metric).collect::<Vec<_>>()
+        now.rejected.iter().map(metric).collect::<Vec<_>>()
     });
     [
         family(
@@ -138,13 +147,13 @@ fn by_name(answered: &[(&str, &Snapshot)]) -> [MetricFamily; 3] {
     ]
 }
 
-fn histograms(answered: &[(&str, &Snapshot)]) -> [MetricFamily; 3] {
+fn histograms(counted: &[(&str, &Totals)]) -> [MetricFamily; 3] {
     let of = |which: Distribution, labels: &[(&str, &str)]| {
-        let metric = |(server, now): &(&str, &Snapshot)| {
+        let metric = |(server, now): &(&str, &Totals)| {
             let labels = [&[("server", *server)], labels].concat();
-            Some(histogram(which, now.totals.spreads.get(&which)?, &labels))
+            Some(histogram(which, now.spreads.get(&which)?, &labels))
         };
-        answered.iter().filter_map(metric).collect::<Vec<_>>()
+        counted.iter().filter_map(metric).collect::<Vec<_>>()
     };
     let stages = STAGES.iter().flat_map(|&stage| of(stage, &[("stage", stage.name())]));
     [

@@ -58,6 +58,7 @@ use tokio::net::TcpListener;
 
 use crate::enrich;
 use crate::queue::Server;
+use crate::queue::history::Totals;
 use dashboard::history::Past;
 use doors::Doors;
 use enriching::Explainer;
@@ -102,6 +103,10 @@ impl Web {
 
     async fn snapshots(&self) -> Vec<Result<Arc<Snapshot>, Away>> {
         self.ask_all(|source| async move { source.snapshot().await }).await
+    }
+
+    async fn totals(&self) -> Vec<Result<Arc<Totals>, Away>> {
+        self.ask_all(|source| async move { source.totals().await }).await
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::source::{Away, Source};
-use crate::queue::history::{self, HOUR, Point, Totals};
+use crate::queue::history::{HOUR, Point};
 use crate::queue::status::{self, Status};
-use crate::stats::sample::Recent;
 
 /// How old a snapshot may be.
 pub(super) const FRESH: Duration = Duration::from_secs(2);
@@ -18,8 +17,6 @@ const MINUTE_STEPS: i64 = 6;
 pub(super) struct Snapshot {
     pub status: Status,
     pub rates: Rates,
-    pub totals: Totals,
-    pub recent: Vec<Recent>,
     /// The last minute, added up.
     pub minute: Point,
 }
@@ -74,14 +71,13 @@ impl Rates {
 pub(super) async fn look(source: &Source) -> Result<Snapshot, Away> {
     let status = source.ask(async |link| status::read(link).await).await?;
     let last = HOUR.at(status.now) - 1;
-    let points = source.ask(async |link| history::read(link, HOUR, last - MINUTE_STEPS, last).await).await?;
-    let (totals, recent) = source.ask(async |link| history::totals(link).await).await?;
+    let points = source.points(last - MINUTE_STEPS, last).await?;
     let rates = Rates::of(&points, status.depth);
     let mut minute = Point::default();
     for point in points.iter().skip(1).flatten() {
         minute.add(point);
     }
-    Ok(Snapshot { status, rates, totals, recent, minute })
+    Ok(Snapshot { status, rates, minute })
 }
 
 #[cfg(test)]

@@ -9,19 +9,28 @@ use tracing::{info, warn};
 
 use super::fresh::Fresh;
 use super::snapshot::{self, Snapshot};
+use crate::queue::history::{self, HOUR, Point, Totals};
 use crate::queue::{Link, Server};
 
 /// How long an answer may take, with the connection and those who asked before.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How old what happened in the last minute may be: half a step.
+const POINTS_FRESH: Duration = Duration::from_secs(5);
+
 /// Redis gave no answer; why is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Away;
+
+/// Steps of the history.
+type Points = Arc<Vec<Option<Point>>>;
 
 pub(super) struct Source {
     server: Server,
     state: Mutex<State>,
     latest: Fresh<Result<Arc<Snapshot>, Away>>,
+    points: Fresh<Result<Points, Away>>,
+    totals: Fresh<Result<Arc<Totals>, Away>>,
 }
 
 #[derive(Default)]
@@ -33,7 +42,13 @@ struct State {
 
 impl Source {
     pub fn new(server: Server) -> Self {
-        Self { server, state: Mutex::default(), latest: Fresh::new(snapshot::FRESH) }
+        Self {
+            server,
+            state: Mutex::default(),
+            latest: Fresh::new(snapshot::FRESH),
+            points: Fresh::new(POINTS_FRESH),
+            totals: Fresh::new(snapshot::FRESH),
+        }
     }
 
     /// Host, port and database, without secrets.
@@ -50,6 +65,17 @@ impl Source {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PING").ignore();
         self.ask(async |link| link.query(&pipeline).await).await
+    }
+
+    /// The steps of the last hour from `first` to `last`, as of a moment ago.
+    pub async fn points(&self, first: i64, last: i64) -> Result<Points, Away> {
+        let read = async || self.ask(async |link| history::read(link, HOUR, first, last).await).await;
+        self.points.get(async || read().await.map(Arc::new)).await
+    }
+
+    /// What all workers have counted, as of a moment ago.
+    pub async fn totals(&self) -> Result<Arc<Totals>, Away> {
+        self.totals.get(async || self.ask(async |link| history::totals(link).await).await.map(Arc::new)).await
     }
 
     /// Puts a question, with little patience.

@@ -86,6 +86,28 @@ fn redis_away_is_told_quickly_and_it_comes_back_by_itself() {
 }
 
 #[test]
+fn however_many_ask_redis_gets_a_few_commands_a_second() {
+    let redis = Redis::start(&[]);
+    let mut connection = harness::connect(&redis.url());
+    let web = Web::start(&[("REDIS_URL", &redis.url())]);
+    let mut commands = || -> u64 {
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut connection).unwrap();
+        let processed = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+        processed.unwrap().trim().parse().unwrap()
+    };
+    assert_eq!(web.status("/queues"), 200);
+    let (before, started_at) = (commands(), Instant::now());
+    let mut asked = 0;
+    while started_at.elapsed() < Duration::from_secs(10) {
+        assert_eq!(web.status("/queues"), 200);
+        asked += 1;
+    }
+    let each_second = (commands() - before) as f64 / started_at.elapsed().as_secs_f64();
+    assert!(asked > 1_000, "{asked}");
+    assert!(each_second < 8.0, "{each_second} commands a second for {asked} requests");
+}
+
+#[test]
 fn the_queues_are_for_those_who_show_the_token() {
     let mut scene = Scene::new(1);
     scene.push(&scene.lines(0..3));

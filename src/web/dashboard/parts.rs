@@ -9,7 +9,7 @@ use super::history;
 use crate::queue::history::{Names, Point};
 use crate::queue::status::FRESH_SECONDS;
 use crate::stats::histogram::Distribution;
-use crate::stats::sample::Kind;
+use crate::stats::sample::{Kind, Recent};
 use crate::web::Web;
 use crate::web::health;
 use crate::web::snapshot::{Rates, Snapshot};
@@ -26,6 +26,8 @@ pub struct Shown {
     servers: Vec<(String, Result<Arc<Snapshot>, Away>)>,
     faults: Vec<String>,
     names: Arc<Names>,
+    /// Of all servers, the newest first.
+    recent: Vec<Recent>,
 }
 
 impl Shown {
@@ -33,8 +35,13 @@ impl Shown {
         let snapshots = web.snapshots().await;
         let faults = health::faults(&snapshots);
         let names = history::names(web).await;
+        let mut recent = Vec::new();
+        for totals in web.totals().await.into_iter().flatten() {
+            recent.extend(totals.recent.iter().rev().cloned());
+        }
+        recent.truncate(RECENT);
         let servers = web.sources.iter().map(|source| source.name().to_owned()).zip(snapshots).collect();
-        Self { servers, faults, names }
+        Self { servers, faults, names, recent }
     }
 
     fn answered(&self) -> impl Iterator<Item = (&str, &Snapshot)> {
@@ -164,11 +171,9 @@ impl Shown {
     }
 
     pub fn recent(&self) -> Markup {
-        let mut recent: Vec<_> = self.answered().flat_map(|(_, server)| server.recent.iter().rev()).collect();
-        recent.truncate(RECENT);
         html! {
-            @if recent.is_empty() { p.muted { "No message has been delivered yet." } } @else {
-                div.messages.card tabindex="0" role="region" aria-label="Last messages" { ul { @for message in recent { li {
+            @if self.recent.is_empty() { p.muted { "No message has been delivered yet." } } @else {
+                div.messages.card tabindex="0" role="region" aria-label="Last messages" { ul { @for message in &self.recent { li {
                     span.badge { (message.topic) } " " code { (message.message) }
                 } } } }
             }
@@ -206,9 +211,7 @@ fn slots(slots: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::history::Totals;
     use crate::queue::status::{Heartbeat, Status, Worker};
-    use crate::stats::sample::Recent;
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";
 
@@ -236,8 +239,6 @@ mod tests {
         let snapshot = Snapshot {
             status,
             rates: Rates { rate_out: 1234.5, seconds_to_drain: Some(60.0), ..Rates::default() },
-            totals: Totals::default(),
-            recent: vec![Recent { topic: HOSTILE.into(), message: HOSTILE.into() }],
             minute: Point::default(),
         };
         let names = Kind::ALL.map(|kind| (kind, [(HOSTILE.to_owned(), 3), ("DE".to_owned(), 1)].into()));
@@ -245,6 +246,7 @@ mod tests {
             servers: vec![(HOSTILE.into(), Ok(Arc::new(snapshot))), ("b".into(), Err(Away))],
             faults: vec![HOSTILE.into()],
             names: Arc::new(names.into()),
+            recent: vec![Recent { topic: HOSTILE.into(), message: HOSTILE.into() }],
         }
     }
 
