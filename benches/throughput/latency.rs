@@ -21,14 +21,7 @@ pub fn measure(redis: &Redis, kafka: &Kafka, delivery: &str, compression: &str) 
         ])
         .start();
     worker.wait_for_line("worker started", Duration::from_secs(10));
-    let mut config = client_config(&kafka.bootstrap());
-    config.set("group.id", "latency").set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
-    let mut partitions = TopicPartitionList::new();
-    for partition in 0..4 {
-        partitions.add_partition_offset("clicks", partition, Offset::End).expect("the end is an offset");
-    }
-    consumer.assign(&partitions).expect("the partitions are there");
+    let consumer = reader(kafka);
     let mut connection = redis.connection();
     let mut push_and_wait = |number: usize| {
         let pushed_at = Instant::now();
@@ -60,4 +53,17 @@ pub fn measure(redis: &Redis, kafka: &Kafka, delivery: &str, compression: &str) 
         at(0.99),
         latencies.last().map_or(0.0, Duration::as_secs_f64) * 1000.0
     );
+}
+
+/// A consumer of what comes from now on, as those who want each event once set it.
+pub fn reader(kafka: &Kafka) -> BaseConsumer {
+    let mut config = client_config(&kafka.bootstrap());
+    config.set("group.id", "reader").set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..4 {
+        partitions.add_partition_offset("clicks", partition, Offset::End).expect("the end is an offset");
+    }
+    consumer.assign(&partitions).expect("the partitions are there");
+    consumer
 }

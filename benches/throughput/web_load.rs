@@ -6,11 +6,12 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Message as _, Offset, TopicPartitionList};
+use rdkafka::Message as _;
+use rdkafka::consumer::BaseConsumer;
 use redis::Commands;
 
-use crate::harness::{Kafka, Launch, Redis, client_config, free_port};
+use crate::harness::{Kafka, Launch, Redis, free_port};
+use crate::latency::reader;
 
 const LINES_A_SECOND: u64 = 75_000;
 const TICK: Duration = Duration::from_millis(5);
@@ -32,7 +33,7 @@ pub fn measure(redis: &Redis, kafka: &Kafka) {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|threads| {
         threads.spawn(|| push(redis, &is_over));
-        let consumer = consumer(kafka);
+        let consumer = reader(kafka);
         read(&consumer, WARM_UP);
         let alone = read(&consumer, PHASE);
         let askers: Vec<_> = (0..ASKERS).map(|_| threads.spawn(move || ask(port))).collect();
@@ -63,18 +64,6 @@ fn push(redis: &Redis, is_over: &AtomicBool) {
         next += TICK;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-}
-
-fn consumer(kafka: &Kafka) -> BaseConsumer {
-    let mut config = client_config(&kafka.bootstrap());
-    config.set("group.id", "web-load").set("fetch.wait.max.ms", "10");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
-    let mut partitions = TopicPartitionList::new();
-    for partition in 0..4 {
-        partitions.add_partition_offset("clicks", partition, Offset::End).expect("the end is an offset");
-    }
-    consumer.assign(&partitions).expect("the partitions are there");
-    consumer
 }
 
 /// Microseconds from push to here, of all messages that come in this time.

@@ -231,9 +231,12 @@ impl OpenId {
     /// Nobody can listen or answer in the provider's place.
     fn is_private(&self, metadata: &CoreProviderMetadata) -> bool {
         let is_here = Url::parse(&self.provider.issuer).is_ok_and(|url| is_loopback(&url));
-        let token_url = metadata.token_endpoint().map(|endpoint| endpoint.url());
-        let urls =
-            [Some(metadata.authorization_endpoint().url()), Some(metadata.jwks_uri().url()), token_url];
+        let urls = [
+            Some(metadata.authorization_endpoint().url()),
+            Some(metadata.jwks_uri().url()),
+            metadata.token_endpoint().map(|endpoint| endpoint.url()),
+            metadata.userinfo_endpoint().map(|endpoint| endpoint.url()),
+        ];
         urls.into_iter().flatten().all(|url| url.scheme() == "https" || (is_here && is_loopback(url)))
     }
 }

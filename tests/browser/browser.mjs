@@ -18,7 +18,7 @@ export const LOOKS = [
 
 /** Runs `script` with a browser, and ends it whatever happens. */
 export async function withBrowser(script) {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   try {
     await script(browser);
   } finally {

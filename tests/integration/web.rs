@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::Commands;
 use serde_json::Value;
 
+use crate::browser::Browser;
 use crate::harness::{self, Program, Redis, Signal, wait_until};
 use crate::scene::{MINUTE, Scene};
 
@@ -83,6 +84,23 @@ fn redis_away_is_told_quickly_and_it_comes_back_by_itself() {
     redis.start_again();
     wait_until(SOON, "it is back", || web.status("/pingdom") == 200);
     wait_until(SOON, "no connection was left behind", || open() <= before + 1);
+}
+
+#[test]
+fn the_overview_says_that_redis_is_away_and_comes_back_by_itself() {
+    let redis = Redis::start(&[]);
+    let browser = Browser::sign_in(&redis.url());
+    let shows = |words: &str| {
+        let answer = browser.get("/");
+        assert_eq!(answer.status, 200);
+        answer.body.contains(words)
+    };
+    wait_until(SOON, "all is well", || shows("All is well."));
+    redis.kill();
+    wait_until(SOON, "it says so", || shows("redis does not answer"));
+    assert_eq!(browser.get("/history").status, 503);
+    redis.start_again();
+    wait_until(SOON, "it is back", || shows("All is well."));
 }
 
 #[test]
