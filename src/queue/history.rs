@@ -13,6 +13,8 @@ use crate::stats::{Counted, Counter};
 
 /// Names of all kinds in a step; what comes beyond counts as "other".
 const NAMES_A_STEP: usize = 600;
+/// Names are shown for the last hour.
+const NAMES_KEPT_SECONDS: u32 = 2 * 60 * 60;
 
 /// How finely a stretch of time is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +130,7 @@ pub async fn record(link: &mut Link, counted: &Counted) -> Result<(), redis::Red
         .arg(&keys.history_prefix)
         .arg(RECENT)
         .arg(NAMES_A_STEP)
+        .arg(NAMES_KEPT_SECONDS)
         .arg(counted);
     for steps in [HOUR, DAY] {
         script.arg(steps.name).arg(steps.seconds).arg(steps.kept_seconds());
@@ -154,15 +157,15 @@ pub async fn read(
     Ok(found.iter().map(|fields| (!fields.is_empty()).then(|| point(fields))).collect())
 }
 
-/// Reads the names of the steps from `first` to `last`, added up.
+/// Reads the names of the last hour, added up; `now` is Redis's clock.
 ///
 /// # Errors
 /// When Redis does not answer.
-pub async fn names(link: &mut Link, steps: Steps, first: i64, last: i64) -> Result<Names, redis::RedisError> {
+pub async fn names(link: &mut Link, now: i64) -> Result<Names, redis::RedisError> {
     let keys = link.server().keys().clone();
     let mut pipeline = redis::pipe();
-    for step in first..=last {
-        pipeline.hgetall(format!("{}:tops", steps.key(&keys, step)));
+    for step in DAY.at(now - 3600)..=DAY.at(now) {
+        pipeline.hgetall(format!("{}:tops", DAY.key(&keys, step)));
     }
     let found: Vec<BTreeMap<String, u64>> = link.query(&pipeline).await?;
     let mut names = Names::new();

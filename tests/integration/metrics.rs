@@ -6,11 +6,15 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
+use kafkastore::queue::history;
+use kafkastore::stats::Counted;
+use kafkastore::stats::sample::Kind;
 use redis::Commands;
 use serde_json::Value;
 
-use crate::harness::{Launch, Program, free_port, package_root, unique, wait_until};
+use crate::harness::{self, Launch, Program, free_port, package_root, unique, wait_until};
 use crate::scene::{MINUTE, Scene};
+use crate::slot::server;
 use crate::web::Web;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -79,7 +83,7 @@ fn counts_of_all_workers_are_added_up_and_outlive_them() {
     scene.push(&scene.lines(3_000..5_000));
     scene.wait_until_drained(MINUTE);
     for worker in [&first, &second] {
-        worker.signal(crate::harness::Signal::TERM);
+        worker.signal(harness::Signal::TERM);
         assert!(worker.wait(SOON).success());
     }
     wait_until(SOON, "all is counted", || metric(&web, "kafkastore_batch_lines_sum") == 5_000.0);
@@ -154,4 +158,28 @@ fn a_real_prometheus_scrapes_it_and_understands_the_dashboard() {
     assert!(asked > 15, "{asked}");
     drop(prometheus);
     fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Names come from outside, topics from a `Host` header: whatever is sent, Redis keeps so many and no longer than needed.
+#[tokio::test]
+async fn what_is_kept_of_names_is_bounded_and_none_is_lost_in_the_sum() {
+    let url = harness::redis().fresh_database();
+    let mut connection = harness::connect(&url);
+    let mut link = server(&url).link();
+    for round in 0..5 {
+        let mut counted = Counted::default();
+        for number in 0..400 {
+            counted.tops.insert((Kind::Topic, format!("{round}-{number}")), 2);
+        }
+        history::record(&mut link, &counted).await.unwrap();
+    }
+    let keys: Vec<String> = connection.keys("q:stats:*:tops").unwrap();
+    assert!(!keys.is_empty() && keys.len() <= 2, "{keys:?}");
+    for key in &keys {
+        let (names, ttl): (u64, i64) = (connection.hlen(key).unwrap(), connection.ttl(key).unwrap());
+        assert!(names <= 601 && (1..=7_200).contains(&ttl), "{key}: {names} names for {ttl} s");
+    }
+    let (now, _): (i64, i64) = redis::cmd("TIME").query(&mut connection).unwrap();
+    let names = history::names(&mut link, now).await.unwrap();
+    assert_eq!(names[&Kind::Topic].values().sum::<u64>(), 4_000);
 }

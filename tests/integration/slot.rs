@@ -1,7 +1,7 @@
 //! A slot whose lease Redis forgot for a moment, in which another lane may have been meanwhile.
 
 use clap::Parser;
-use kafkastore::queue::{Delivery, Reservation, Settings, Slot};
+use kafkastore::queue::{Delivery, Reservation, Server, Settings, Slot};
 use redis::{Commands, Connection};
 
 use crate::harness::{self, Redis};
@@ -16,9 +16,13 @@ struct Program {
 async fn slot(redis: &Redis) -> (Slot, Connection) {
     let mut connection = harness::connect(&redis.url());
     let _: u64 = connection.rpush("q", &["line 0", "line 1", "line 2", "line 3"]).unwrap();
-    let program = Program::parse_from(["test", "--queue", "q", "--redis-url", &redis.url()]);
-    let server = program.settings.servers().unwrap().remove(0);
-    (Slot::take(&server).await.unwrap(), connection)
+    (Slot::take(&server(&redis.url())).await.unwrap(), connection)
+}
+
+/// The server at this address, with the queue `q`.
+pub fn server(url: &str) -> Server {
+    let program = Program::parse_from(["test", "--queue", "q", "--redis-url", url]);
+    program.settings.servers().unwrap().remove(0)
 }
 
 /// Reserves two lines; the first call after a cut fails.

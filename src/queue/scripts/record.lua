@@ -2,13 +2,13 @@
 -- Adds what a worker has counted to the totals and to the history, whose oldest parts expire.
 -- Without allow-oom: where memory has run out, the worker keeps its counts and tells them later.
 -- KEYS: totals of all workers, recent messages, queue, invalid list, batches.
--- ARGV: prefix of in-flight lists, prefix of the history, messages kept, names kept, what was counted (JSON: totals,
--- points and tops, each an object of counts; recent, an array of strings), then name, seconds and seconds kept of each
--- step of the history.
+-- ARGV: prefix of in-flight lists, prefix of the history, messages kept, names a step may have, seconds that those are kept,
+-- what was counted (JSON: totals, points and tops, each an object of counts; recent, an array of strings), then name,
+-- seconds and seconds kept of each kind of step, the longest last: names are counted in that one alone.
 local metrics, recent, queue, invalid, batches = unpack(KEYS)
 local inflight_prefix, history_prefix = ARGV[1], ARGV[2]
-local recent_kept, names_kept = tonumber(ARGV[3]), tonumber(ARGV[4])
-local counted = cjson.decode(ARGV[5])
+local recent_kept, names_a_step, names_kept = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local counted = cjson.decode(ARGV[6])
 
 local function add(key, fields)
   for field, count in pairs(fields) do
@@ -26,7 +26,7 @@ local gauges = {
 
 add(metrics, counted.totals)
 local now = tonumber(redis.call('TIME')[1])
-for at = 6, #ARGV, 3 do
+for at = 7, #ARGV, 3 do
   local seconds = tonumber(ARGV[at + 1])
   local key = history_prefix .. ARGV[at] .. ':' .. string.format('%.0f', math.floor(now / seconds))
   add(key, counted.points)
@@ -36,15 +36,17 @@ for at = 6, #ARGV, 3 do
   end
   redis.call('HSET', key, 'waiting', gauges.depth + gauges.in_flight)
   redis.call('EXPIRE', key, ARGV[at + 2])
-  local tops = key .. ':tops'
-  local room = names_kept - redis.call('HLEN', tops)
-  for name, count in pairs(counted.tops) do
-    if room <= 0 and redis.call('HEXISTS', tops, name) == 0 then
-      name = string.match(name, '^%a+:') .. 'other'
+  if at + 3 > #ARGV then
+    local tops = key .. ':tops'
+    local room = names_a_step - redis.call('HLEN', tops)
+    for name, count in pairs(counted.tops) do
+      if room <= 0 and redis.call('HEXISTS', tops, name) == 0 then
+        name = string.match(name, '^%a+:') .. 'other'
+      end
+      if redis.call('HINCRBY', tops, name, string.format('%.0f', count)) == count then room = room - 1 end
     end
-    if redis.call('HINCRBY', tops, name, string.format('%.0f', count)) == count then room = room - 1 end
+    redis.call('EXPIRE', tops, names_kept)
   end
-  redis.call('EXPIRE', tops, ARGV[at + 2])
 end
 
 for _, message in ipairs(counted.recent) do redis.call('RPUSH', recent, message) end

@@ -18,8 +18,6 @@ use crate::web::{Web, json};
 
 /// How old what is shown may be: a step of the last hour.
 const FRESH: Duration = Duration::from_secs(5);
-/// Steps of the day that make up the last hour.
-const HOUR_IN_DAY_STEPS: i64 = 12;
 
 /// How much of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -156,9 +154,8 @@ pub async fn names(web: &Web) -> Arc<Names> {
     let read = async || {
         let mut sum = Names::new();
         let Some(now) = now(web).await else { return Arc::new(sum) };
-        let last = DAY.at(now);
         let ask = move |source: Arc<Source>| async move {
-            source.ask(async |link| history::names(link, DAY, last - HOUR_IN_DAY_STEPS, last).await).await
+            source.ask(async |link| history::names(link, now).await).await
         };
         for names in web.ask_all(ask).await.into_iter().flatten() {
             for (kind, names) in names {
