@@ -4,7 +4,7 @@
 //!
 //! - [`cli`], [`commands`]: the command line, one command a file
 //! - [`worker`]: composes: lanes reserve, enrich, publish and acknowledge
-//! - [`web`]: health and queue depths over HTTP; knows nothing of Kafka
+//! - [`web`]: pages, health and metrics over HTTP; knows Redis, and nothing of Kafka
 //! - [`enrich`]: payload to message, with device and country; no network
 //! - [`queue`]: Redis: lists, leases, scripts
 //! - [`kafka`]: Kafka: settings, topics, delivery reports
