@@ -228,9 +228,7 @@ impl Settings {
         // Some values are refused only together with others, and PEM texts only when they are read.
         match config.create::<BaseProducer>() {
             Ok(_) => Ok(config),
-            Err(error) => {
-                Err(format!("KAFKA_...: librdkafka does not take these settings together: {error}"))
-            }
+            Err(error) => Err(format!("KAFKA_...: librdkafka refuses these settings: {error}")),
         }
     }
 
