@@ -70,11 +70,15 @@ async fn record(worker: &Worker, source: &Source, link: &mut Link) {
     }
 }
 
-/// Takes this worker off the list of those that live, when all it has counted is told.
+/// Takes this worker off the list of those that live, and tells its last counts. A stop waits once for a Redis that is
+/// away, not twice.
 pub(super) async fn retire(worker: &Worker, source: &Source) {
-    record(worker, source, &mut source.server.link()).await;
-    if let Err(error) = status::retire(&mut source.server.link(), &worker.id).await {
-        info!(server = source.server.name(), %error, "heartbeat not withdrawn, it will run out");
+    let mut link = source.server.link();
+    match status::retire(&mut link, &worker.id).await {
+        Ok(()) => record(worker, source, &mut link).await,
+        Err(error) => {
+            info!(server = source.server.name(), %error, "heartbeat not withdrawn, it will run out");
+        }
     }
 }
 
