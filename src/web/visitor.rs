@@ -26,7 +26,6 @@ pub(super) struct Visitor {
 }
 
 /// A form that a visitor has sent from one of our pages.
-#[allow(dead_code, reason = "the form to sign out has no fields; others have")]
 pub(super) struct Posted<T> {
     pub visitor: Visitor,
     pub form: T,
