@@ -169,6 +169,19 @@ fn a_reservation_whose_answer_was_lost_is_given_again() {
 }
 
 #[test]
+fn a_queue_that_is_taken_whole_outlives_the_time_it_was_given() {
+    let mut queue = Queue::with_lines(3);
+    queue.take_slot("a");
+    let _: bool = queue.connection.expire("q", 60).unwrap();
+    let once = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    assert_eq!(once, queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap());
+    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", "line 1", "line 2"]);
+    assert_eq!(queue.list("q").len(), 0);
+    let left: i64 = queue.connection.ttl("q:inflight:0:5").unwrap();
+    assert_eq!(left, -1, "it would vanish in {left} s");
+}
+
+#[test]
 fn a_late_copy_of_a_reservation_takes_nothing() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Moves the first lines of the queue to an in-flight list. No payload passes through Lua: SORT copies inside Redis.
+-- Moves the first lines of the queue to an in-flight list. No payload passes through Lua: SORT copies inside Redis, and a
+-- queue that is taken whole is not even copied.
 -- KEYS: queue, in-flight list, batches, seq, paused, lease, id.
 -- ARGV: token, id, slot, seq, batch size, bytes a batch may have, format version, delivery mode.
 -- Returns {status} or {'batch', lines, bytes, entry}.
@@ -42,8 +43,13 @@ local lines = math.min(tonumber(batch_size), math.max(1, math.floor(tonumber(bat
 
 local time = redis.call('TIME')
 local entry = table.concat({format, time[1] .. string.format('%06d', time[2]), mode, '0', '-', '-'}, ' ')
-local reserved = redis.call('SORT', queue, 'BY', 'nosort', 'LIMIT', 0, lines, 'STORE', inflight)
-redis.call('LTRIM', queue, lines, -1)
+if lines >= length then
+  redis.call('RENAME', queue, inflight)
+  redis.call('PERSIST', inflight)
+else
+  redis.call('SORT', queue, 'BY', 'nosort', 'LIMIT', 0, lines, 'STORE', inflight)
+  redis.call('LTRIM', queue, lines, -1)
+end
 redis.call('HSET', batches, field, entry)
 redis.call('HSET', seqs, slot, seq)
-return {'batch', reserved, redis.call('MEMORY', 'USAGE', inflight, 'SAMPLES', 0), entry}
+return {'batch', math.min(lines, length), redis.call('MEMORY', 'USAGE', inflight, 'SAMPLES', 0), entry}
