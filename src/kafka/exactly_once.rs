@@ -138,13 +138,6 @@ impl ExactlyOnce {
         // A message may then take as long as its transaction.
         producer.remove("message.timeout.ms");
         producer.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
-        // A whole batch is handed over at once. While a record batch of a partition is on its way librdkafka 2.12 holds
-        // the next one back, and spins as soon as that has waited for `linger.ms`.
-        producer
-            .set("linger.ms", "100")
-            .set("sticky.partitioning.linger.ms", "200")
-            .set("batch.num.messages", "100000");
-        let producer = kafka.with_properties(producer)?;
         let prefix = &kafka.kafka_prefix;
         Ok(Self {
             producer,

@@ -12,6 +12,8 @@
 pub mod at_least_once;
 pub mod cluster;
 pub mod exactly_once;
+pub mod partitions;
+mod produce;
 pub mod publisher;
 pub mod reader;
 pub mod reports;

@@ -1,31 +1,47 @@
 //! A producer that a lane owns. Its calls never block a thread of the runtime.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::reports::{Reports, Troubles, code, opaque};
+use super::partitions::Partitions;
+use super::produce::{Chunk, TopicHandle};
+use super::reports::{Reports, Troubles, opaque};
 
 /// How soon to try again when librdkafka's queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(2);
+/// The messages that go to one partition together: they fit into one record batch of librdkafka's own size.
+const CHUNK_BYTES: usize = 900_000;
 
-type Client = ThreadedProducer<Reports>;
+pub(super) type Client = ThreadedProducer<Reports, Partitions>;
 
-/// A message on its way, borrowed: librdkafka copies it.
-#[derive(Debug, Clone, Copy)]
+/// A message on its way.
+#[derive(Debug, Clone)]
 pub struct Outgoing<'a> {
     pub topic: &'a str,
-    pub message: &'a [u8],
+    /// Where it stands in the buffer.
+    pub message: Range<usize>,
     /// What a failure names it by.
     pub line: usize,
+}
+
+/// A topic that something was sent to.
+struct Known {
+    name: String,
+    handle: TopicHandle,
 }
 
 /// A running producer.
 pub struct Publisher {
     client: Arc<Client>,
+    topics: Vec<Known>,
+    /// By tally: the topic and the partition of each chunk of the batch that is, or was, counted there.
+    chunks: Vec<Vec<(usize, i32)>>,
 }
 
 impl Publisher {
@@ -38,10 +54,12 @@ impl Publisher {
         batches: usize,
         troubles: &Arc<Troubles>,
     ) -> Result<Self, KafkaError> {
-        let config = config.clone();
+        let mut config = config.clone();
+        // Otherwise librdkafka asks its own partitioner about messages without a key.
+        config.set("sticky.partitioning.linger.ms", "0");
         let reports = Reports::new(batches, Arc::clone(troubles));
-        let client = blocking(move || config.create_with_context(reports)).await?;
-        Ok(Self { client: Arc::new(client) })
+        let client = blocking(move || Client::from_config_and_context(&config, reports)).await?;
+        Ok(Self { client: Arc::new(client), topics: Vec::new(), chunks: vec![Vec::new(); batches] })
     }
 
     pub fn reports(&self) -> &Reports {
@@ -53,53 +71,87 @@ impl Publisher {
         &self.client
     }
 
-    /// Hands messages to librdkafka, and waits where its queue is full until `gives_up` says so; what was not handed
-    /// over by then fails. Each message gives one report at `tally`.
+    /// Hands messages that stand in `buffer` to librdkafka, and waits where its queue is full until `gives_up` says so;
+    /// what was not handed over by then fails. Each message gives one report at `tally`.
     pub async fn send<'a>(
-        &self,
+        &mut self,
         tally: usize,
+        buffer: &Arc<Vec<u8>>,
         messages: impl ExactSizeIterator<Item = Outgoing<'a>>,
         gives_up: impl Fn() -> bool,
     ) {
-        self.reports().expect(tally, messages.len());
-        // One look at the clock for all: librdkafka would take one for each.
-        let now = epoch_millis();
-        for outgoing in messages {
-            let opaque = opaque(tally, outgoing.line);
-            if let Err(code) = self.send_one(opaque, now, outgoing, &gives_up).await {
-                self.reports().report(opaque, Some(code));
+        self.reports().expect(tally, messages.len(), buffer);
+        self.chunks[tally].clear();
+        let mut chunks: Vec<(usize, Chunk)> = Vec::new();
+        for Outgoing { topic, message, line } in messages {
+            let opaque = opaque(tally, line);
+            let message = &buffer[message];
+            let Some(place) = self.place(&mut chunks, topic) else {
+                self.reports().report(opaque, Some(RDKafkaErrorCode::InvalidTopic));
+                continue;
+            };
+            let (topic, chunk) = &mut chunks[place];
+            if chunk.bytes() + message.len() > CHUNK_BYTES && !chunk.is_empty() {
+                self.hand_over(tally, *topic, std::mem::take(chunk), &gives_up).await;
+            }
+            chunk.push(message, opaque);
+        }
+        for (topic, chunk) in chunks {
+            self.hand_over(tally, topic, chunk, &gives_up).await;
+        }
+    }
+
+    /// Where the chunk of a topic is; batches name few topics.
+    fn place(&mut self, chunks: &mut Vec<(usize, Chunk)>, name: &str) -> Option<usize> {
+        let known = chunks.iter().position(|(topic, _)| self.topics[*topic].name == name);
+        known.or_else(|| {
+            chunks.push((self.topic(name)?, Chunk::default()));
+            Some(chunks.len() - 1)
+        })
+    }
+
+    #[expect(unsafe_code, reason = "what librdkafka reads is kept for it; see below")]
+    async fn hand_over(&mut self, tally: usize, topic: usize, mut chunk: Chunk, gives_up: impl Fn() -> bool) {
+        let Known { name, handle } = &self.topics[topic];
+        let reports = self.client.client().context();
+        let under_way = self.chunks.iter().enumerate().filter(|(tally, _)| !reports.is_complete(*tally));
+        let busy = under_way.flat_map(|(_, chunks)| chunks).filter(|(at, _)| *at == topic);
+        reports.partitions().avoid(name, busy.map(|(_, partition)| *partition).collect());
+        let refused = |opaque, code| reports.report(opaque, Some(code));
+        // The first message finds the partition, the others follow it.
+        let (mut partition, mut most) = (None, 1);
+        while !chunk.is_empty() {
+            let left = chunk.len();
+            // SAFETY: the messages stand in the buffer that was given to `Reports::expect`. It is kept there until all
+            // reports have come; the client's context, of which it is part, is dropped only when the client has ended.
+            unsafe { chunk.produce(handle, partition, most, refused) };
+            if chunk.len() == left {
+                if gives_up() {
+                    return chunk.left().for_each(|opaque| refused(opaque, RDKafkaErrorCode::PurgeQueue));
+                }
+                tokio::time::sleep(QUEUE_FULL_PAUSE).await;
+            } else if partition.is_none() {
+                most = usize::MAX;
+                partition = reports.partitions().last(name);
+                self.chunks[tally].extend(partition.map(|partition| (topic, partition)));
             }
         }
     }
 
-    async fn send_one(
-        &self,
-        opaque: usize,
-        now: i64,
-        outgoing: Outgoing<'_>,
-        gives_up: impl Fn() -> bool,
-    ) -> Result<(), RDKafkaErrorCode> {
-        loop {
-            let record: BaseRecord<'_, (), [u8], usize> =
-                BaseRecord::with_opaque_to(outgoing.topic, opaque).payload(outgoing.message).timestamp(now);
-            match self.client.send(record).map_err(|(error, _)| code(&error)) {
-                Err(RDKafkaErrorCode::QueueFull) if gives_up() => return Err(RDKafkaErrorCode::PurgeQueue),
-                Err(RDKafkaErrorCode::QueueFull) => tokio::time::sleep(QUEUE_FULL_PAUSE).await,
-                outcome => return outcome,
-            }
+    /// The place of a topic among those that are known.
+    fn topic(&mut self, name: &str) -> Option<usize> {
+        if let Some(at) = self.topics.iter().position(|known| known.name == name) {
+            return Some(at);
         }
+        let handle = TopicHandle::new(&self.client, name)?;
+        self.topics.push(Known { name: name.to_owned(), handle });
+        Some(self.topics.len() - 1)
     }
 
     /// Drops what was not delivered, and ends the producer: after this nothing of it reaches Kafka.
     pub async fn stop(self) {
-        blocking(move || drop(self.client)).await;
+        blocking(move || drop(self)).await;
     }
-}
-
-/// The time that Kafka keeps beside a message; nothing in the message itself hangs on it.
-fn epoch_millis() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs a call of librdkafka that may block.

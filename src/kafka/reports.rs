@@ -2,7 +2,7 @@
 //! lane. Nothing is allocated for a message: its opaque value says where it is counted.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,6 +11,8 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::{ClientContext, Statistics};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
+
+use super::partitions::Partitions;
 
 /// The same trouble is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
@@ -26,6 +28,8 @@ pub struct Failure {
 #[derive(Default)]
 struct Tally {
     outstanding: AtomicU32,
+    /// What the messages stand in: librdkafka reads them there until their reports have come.
+    messages: Mutex<Option<Arc<Vec<u8>>>>,
     failures: Mutex<Vec<Failure>>,
 }
 
@@ -46,6 +50,7 @@ impl Troubles {
 /// Where reports are counted: one tally for each batch that may be under way.
 pub struct Reports {
     troubles: Arc<Troubles>,
+    partitions: Partitions,
     /// Of this producer, since it was started.
     retries: AtomicU64,
     tallies: Vec<Tally>,
@@ -57,6 +62,7 @@ impl Reports {
     pub fn new(batches: usize, troubles: Arc<Troubles>) -> Self {
         Self {
             troubles,
+            partitions: Partitions::default(),
             retries: AtomicU64::new(0),
             tallies: std::iter::repeat_with(Tally::default).take(batches).collect(),
             finished: Notify::new(),
@@ -64,9 +70,19 @@ impl Reports {
         }
     }
 
-    /// Expects `lines` reports for the batch that is counted at `tally`.
-    pub fn expect(&self, tally: usize, lines: usize) {
+    pub(super) fn partitions(&self) -> &Partitions {
+        &self.partitions
+    }
+
+    /// Expects `lines` reports for the batch that is counted at `tally`, and keeps what its messages stand in until they
+    /// have come.
+    ///
+    /// # Panics
+    /// When reports of an earlier batch are still to come.
+    pub fn expect(&self, tally: usize, lines: usize, messages: &Arc<Vec<u8>>) {
+        assert!(self.is_complete(tally), "librdkafka still reads the messages that were counted here before");
         let lines = u32::try_from(lines).expect("no batch holds so many lines");
+        *self.messages(tally) = Some(Arc::clone(messages));
         self.tallies[tally].outstanding.store(lines, Ordering::Release);
     }
 
@@ -80,8 +96,15 @@ impl Reports {
         self.outstanding(tally) == 0
     }
 
-    /// What was not delivered, once all reports have come.
+    fn messages(&self, tally: usize) -> MutexGuard<'_, Option<Arc<Vec<u8>>>> {
+        self.tallies[tally].messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was not delivered; once all reports have come, also lets go of the messages.
     pub fn take_failures(&self, tally: usize) -> Vec<Failure> {
+        if self.is_complete(tally) {
+            *self.messages(tally) = None;
+        }
         std::mem::take(&mut *self.tallies[tally].failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -108,8 +131,12 @@ pub fn opaque(tally: usize, line: usize) -> usize {
     tally << LINE_BITS | line
 }
 
-impl ProducerContext for Reports {
+impl ProducerContext<Partitions> for Reports {
     type DeliveryOpaque = usize;
+
+    fn get_custom_partitioner(&self) -> Option<&Partitions> {
+        Some(&self.partitions)
+    }
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let failure = result.as_ref().err().map(|(error, _)| code(error));
@@ -155,16 +182,28 @@ pub fn code(error: &KafkaError) -> RDKafkaErrorCode {
 mod tests {
     use super::*;
 
+    #[test]
+    #[should_panic(expected = "still reads")]
+    fn messages_without_a_report_are_never_let_go_of() {
+        let reports = Reports::new(1, Arc::default());
+        let messages = Arc::default();
+        reports.expect(0, 1, &messages);
+        reports.expect(0, 1, &messages);
+    }
+
     #[tokio::test]
     async fn the_last_report_of_a_batch_wakes_the_lane() {
         let reports = Reports::new(2, Arc::default());
-        reports.expect(1, 2);
+        let messages = Arc::new(Vec::new());
+        reports.expect(1, 2, &messages);
         reports.report(opaque(1, 0), None);
         assert!(!reports.is_complete(1));
         reports.report(opaque(1, 1), Some(RDKafkaErrorCode::InvalidRecord));
         reports.finished().await;
         assert!(reports.is_complete(1));
+        assert_eq!(Arc::strong_count(&messages), 2);
         assert_eq!(reports.take_failures(1), [Failure { line: 1, code: RDKafkaErrorCode::InvalidRecord }]);
         assert!(reports.take_failures(1).is_empty());
+        assert_eq!(Arc::strong_count(&messages), 1);
     }
 }

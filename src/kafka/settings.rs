@@ -5,7 +5,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::BaseProducer;
 
 /// Properties on which the guarantees rest, or that have a setting of their own.
-const OURS: [(&str, &str); 16] = [
+const OURS: [(&str, &str); 18] = [
     ("acks", "no message may be lost with a broker"),
     ("request.required.acks", "no message may be lost with a broker"),
     ("enable.idempotence", "no message may be written twice by a retry"),
@@ -17,6 +17,8 @@ const OURS: [(&str, &str); 16] = [
     ("transactional.id", "the worker chooses it"),
     ("transaction.timeout.ms", "it must be longer than a take-over"),
     ("isolation.level", "what is not committed must not be taken for delivered"),
+    ("partitioner", "the worker chooses partitions"),
+    ("sticky.partitioning.linger.ms", "the worker chooses partitions"),
     ("bootstrap.servers", "set KAFKA_URL"),
     ("metadata.broker.list", "set KAFKA_URL"),
     ("compression.type", "set KAFKA_COMPRESSION"),
@@ -214,8 +216,10 @@ impl Settings {
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
-            // Long enough for large record batches under load, short enough for nobody to wait for a message.
-            .set("linger.ms", "10")
+            // Messages are handed over a chunk at a time (see `partitions`): each is to go as one record batch, and none
+            // has to wait for more than its chunk.
+            .set("linger.ms", "3")
+            .set("batch.num.messages", "100000")
             .set("compression.type", self.compression_name())
             .set("queue.buffering.max.kbytes", share.to_string())
             .set("queue.buffering.max.messages", "0")

@@ -59,18 +59,20 @@ impl DeadLetters {
         left: &[usize],
     ) -> Result<Vec<usize>, String> {
         // Taken out: when this is dropped half-way, the producer and its reports go with it.
-        let running = match publisher.take() {
+        let mut running = match publisher.take() {
             Some(running) => running,
             None => Publisher::start(&self.producer, 1, &self.troubles)
                 .await
                 .map_err(|error| error.to_string())?,
         };
-        let outgoing = left.iter().map(|&line| Outgoing {
-            topic: &self.topic,
-            message: rejected[line].record.as_bytes(),
-            line,
-        });
-        running.send(TALLY, outgoing, || false).await;
+        let mut buffer = Vec::new();
+        let mut outgoing = Vec::with_capacity(left.len());
+        for &line in left {
+            let start = buffer.len();
+            buffer.extend_from_slice(rejected[line].record.as_bytes());
+            outgoing.push(Outgoing { topic: &self.topic, message: start..buffer.len(), line });
+        }
+        running.send(TALLY, &Arc::new(buffer), outgoing.into_iter(), || false).await;
         while !running.reports().is_complete(TALLY) {
             running.reports().finished().await;
         }

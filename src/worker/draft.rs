@@ -1,6 +1,7 @@
 //! A batch enriched: its messages in one buffer, and the lines that are to be rejected.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::epoch_seconds;
 use crate::enrich::{DeviceCache, Enricher};
@@ -34,7 +35,8 @@ pub struct Enriching<'a> {
 
 #[derive(Debug, Default)]
 pub struct Draft {
-    messages: Vec<u8>,
+    /// Shared with librdkafka while it is under way.
+    messages: Arc<Vec<u8>>,
     lines: Vec<Line>,
     /// Names with their prefix.
     topics: Vec<String>,
@@ -44,20 +46,22 @@ pub struct Draft {
 impl Draft {
     /// Takes the memory of a draft that is done with: fresh pages cost more than what is written to them.
     pub fn reusing(done: Self) -> Self {
-        let Self { mut messages, mut lines, .. } = done;
+        let Self { messages, mut lines, .. } = done;
+        let mut messages = Arc::unwrap_or_clone(messages);
         messages.clear();
         lines.clear();
-        Self { messages, lines, ..Self::default() }
+        Self { messages: Arc::new(messages), lines, ..Self::default() }
     }
 
     /// Enriches one line.
     pub fn add(&mut self, enriching: &mut Enriching<'_>, index: usize, raw: &[u8]) {
-        let start = self.messages.len();
+        let messages = Arc::make_mut(&mut self.messages);
+        let start = messages.len();
         let Enriching { enricher, cache, prefix, reserved_at } = enriching;
-        match enricher.enrich(cache, raw, *reserved_at, &mut self.messages) {
+        match enricher.enrich(cache, raw, *reserved_at, messages) {
             Ok(topic) => {
+                let message = start..messages.len();
                 let topic = self.topic(prefix, topic);
-                let message = start..self.messages.len();
                 self.lines.push(Line { index, topic, message, is_rejected: false });
             }
             Err(rejection) => self.add_rejected(index, &rejection, raw),
@@ -130,10 +134,14 @@ impl Draft {
         &self.topics[self.lines[line].topic]
     }
 
+    /// What all messages stand in.
+    pub fn messages(&self) -> &Arc<Vec<u8>> {
+        &self.messages
+    }
+
     /// A line as it goes to Kafka.
     pub fn outgoing(&self, line: usize) -> Outgoing<'_> {
-        let message = &self.messages[self.lines[line].message.clone()];
-        Outgoing { topic: self.topic_of(line), message, line }
+        Outgoing { topic: self.topic_of(line), message: self.lines[line].message.clone(), line }
     }
 
     /// How many lines and bytes went to each topic, those that were rejected left out.
@@ -155,7 +163,7 @@ impl Draft {
         (0..chosen).map(move |at| {
             let (first, end) = (at * sent.len() / chosen, (at + 1) * sent.len() / chosen);
             let Outgoing { topic, message, .. } = self.outgoing(sent[first]);
-            (topic, message, (end - first) as u64)
+            (topic, &self.messages[message], (end - first) as u64)
         })
     }
 

@@ -394,14 +394,14 @@ impl Lane {
     }
 
     /// Hands lines of a shipment to Kafka.
-    pub async fn send(&self, shipment: &mut Shipment, lines: &[usize]) {
+    pub async fn send(&mut self, shipment: &mut Shipment, lines: &[usize]) {
         let messages = lines.iter().map(|&line| {
             fail::fail_point!("sending");
             shipment.draft.outgoing(line)
         });
-        let lease = self.slot.lease();
-        let gives_up = || lease.is_lost() || self.stop.is_overdue();
-        self.publisher.send(shipment.tally, messages, gives_up).await;
+        let Self { publisher, slot, stop, .. } = self;
+        let gives_up = || slot.lease().is_lost() || stop.is_overdue();
+        publisher.send(shipment.tally, shipment.draft.messages(), messages, gives_up).await;
     }
 
     /// Acknowledges what has been delivered, and settles what has not.
