@@ -24,8 +24,8 @@ use crate::stats::histogram::Distribution;
 use crate::stats::sample::MESSAGES_A_BATCH;
 use crate::stats::{Counter, Stats};
 
-/// Batches under way in a lane: enough for librdkafka to make large record batches of them.
-pub(super) const BATCHES_UNDER_WAY: usize = 8;
+/// Batches under way in a lane: while one is enriched the others travel.
+pub(super) const BATCHES_UNDER_WAY: usize = 4;
 /// With this many bytes under way nothing more is reserved: lines can be 100 kB.
 const BYTES_UNDER_WAY: usize = 8 * 1024 * 1024;
 /// What all drafts of a lane that are done with may keep of their memory.

@@ -8,7 +8,7 @@ use crate::harness::{Signal, wait_until};
 use crate::scene::{Arrived, MINUTE, Scene, TAKEN_OVER};
 
 /// Batches that one lane may have under way.
-const UNDER_WAY: u64 = 8;
+const UNDER_WAY: u64 = 4;
 
 #[test]
 fn sigkill_in_mid_run_loses_nothing() {
@@ -93,11 +93,12 @@ pub fn kill_at(step: &str, mode: &[(&str, &str)]) -> Arrived {
 #[test]
 fn a_worker_that_stood_still_for_longer_than_a_lease_starts_over() {
     let mut scene = Scene::new(2);
-    let stopped = scene.worker(&[("LANES", "2")]);
+    let variables = [("LANES", "2"), ("BATCH_SIZE", "1000")];
+    let stopped = scene.worker(&variables);
     scene.push(&scene.lines(0..300_000));
     wait_until(MINUTE, "it is in mid-run", || scene.delivered() > 20_000);
     stopped.signal(Signal::STOP);
-    let _other = scene.worker(&[("LANES", "2")]);
+    let _other = scene.worker(&variables);
     scene.wait_until_drained(MINUTE + TAKEN_OVER);
     stopped.signal(Signal::CONT);
     stopped.wait_for_line("lease lost", Duration::from_secs(10));
