@@ -54,6 +54,13 @@ impl Default for DeviceCache {
 }
 
 impl DeviceCache {
+    /// The answer to a user agent, where it is known.
+    pub fn get(&mut self, user_agent: &[u8]) -> Option<&DeviceMeta> {
+        let answer = self.answers.get(user_agent);
+        self.hits += u64::from(answer.is_some());
+        answer
+    }
+
     /// How often an answer was known, and how often not, since the last time.
     pub fn take_counts(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses))
@@ -99,8 +106,7 @@ impl Enricher {
         let country = country.as_ref().map(CountryCode::as_str);
         let start = message.len();
         let user_agent = looked_at(payload.raw_user_agent);
-        if let Some(device) = cache.answers.get(user_agent) {
-            cache.hits += 1;
+        if let Some(device) = cache.get(user_agent) {
             message::write(message, &payload, device, country, reserved_at);
         } else {
             let device = meta_of(&self.detect(user_agent));
