@@ -73,7 +73,7 @@ pub fn write(
     message.push(b'&');
     message.extend_from_slice(device.platform.as_bytes());
     message.extend_from_slice(b"&ts=");
-    message.extend_from_slice(payload.timestamp.as_bytes());
+    message.extend_from_slice(payload.timestamp);
     message.push(b' ');
     write_part(message, payload.params);
 }

@@ -32,7 +32,7 @@ fn written(message: &Message, country: Option<&CountryCode>) -> Option<Vec<u8>> 
     let payload = Payload {
         address: message.address(),
         epoch: message.ts,
-        timestamp: &timestamp,
+        timestamp: timestamp.as_bytes(),
         topic: "clicks",
         path: message.path.as_bytes(),
         params: message.params.as_bytes(),
