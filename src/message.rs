@@ -53,7 +53,7 @@ pub fn write(
     country: Option<&str>,
     reserved_at: i64,
 ) {
-    write_part(message, payload.path);
+    write_part(message, payload.path, payload.is_printable);
     message.push(b' ');
     message.extend_from_slice(device.bot_name.as_bytes());
     message.extend_from_slice(b"&country");
@@ -75,13 +75,12 @@ pub fn write(
     message.extend_from_slice(b"&ts=");
     message.extend_from_slice(payload.timestamp);
     message.push(b' ');
-    write_part(message, payload.params);
+    write_part(message, payload.params, payload.is_printable);
 }
 
 /// Appends `part` as it came, but with control bytes and bytes that are not UTF-8 percent-encoded.
-fn write_part(message: &mut Vec<u8>, part: &[u8]) {
-    let has_control = part.iter().fold(false, |found, byte| found | byte.is_ascii_control());
-    if !has_control && std::str::from_utf8(part).is_ok() {
+fn write_part(message: &mut Vec<u8>, part: &[u8], is_printable: bool) {
+    if is_printable {
         message.extend_from_slice(part);
         return;
     }

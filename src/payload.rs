@@ -31,6 +31,8 @@ pub struct Payload<'a> {
     pub params: &'a [u8],
     /// What follows the fifth field, without white space around it, but with runs of it inside.
     pub raw_user_agent: &'a [u8],
+    /// The line is known to be printable ASCII throughout, as nearly all are; `false` where nobody looked.
+    pub is_printable: bool,
 }
 
 /// Why a line was rejected: the first check that it failed.
@@ -108,7 +110,8 @@ impl<'a> Payload<'a> {
     /// # Errors
     /// The first check that fails, in the order of the fields.
     pub fn parse(line: &'a [u8], allowed_topics: &AllowedTopics) -> Result<Self, Rejection> {
-        let mut fields = Fields { rest: line };
+        let mut fields = Fields::of(line);
+        let is_printable = fields.is_printable;
         let mut present = 0;
         let mut next = || {
             let field = fields.next();
@@ -135,7 +138,8 @@ impl<'a> Payload<'a> {
                 format!("does not begin with a slash: {}", quoted(path)),
             ));
         }
-        Ok(Self { address, epoch, timestamp, topic, path, params, raw_user_agent: fields.remainder() })
+        let raw_user_agent = fields.remainder();
+        Ok(Self { address, epoch, timestamp, topic, path, params, raw_user_agent, is_printable })
     }
 
     /// The user agent, its words joined by one space; empty when the tracker sent none.
@@ -155,7 +159,7 @@ pub fn join_words(text: &[u8]) -> Cow<'_, [u8]> {
     if is_joined {
         return Cow::Borrowed(text);
     }
-    let words: Vec<&[u8]> = Fields { rest: text }.collect();
+    let words: Vec<&[u8]> = Fields::of(text).collect();
     Cow::Owned(words.join(&b' '))
 }
 
@@ -174,8 +178,17 @@ fn is_space(byte: u8) -> bool {
     byte == b' ' || (b'\t'..=b'\r').contains(&byte)
 }
 
+/// Whether `text` holds nothing but the space and what has a shape in ASCII. Without a branch a byte, so that the
+/// compiler takes many bytes at a time.
+fn is_printable(text: &[u8]) -> bool {
+    let highest = text.iter().fold(0, |highest, &byte| byte.wrapping_sub(b' ').max(highest));
+    highest <= b'~' - b' '
+}
+
 struct Fields<'a> {
     rest: &'a [u8],
+    /// No other white space than plain spaces is in it, and those are found many bytes at a time.
+    is_printable: bool,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -184,24 +197,22 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let start = self.rest.iter().position(|&byte| !is_space(byte))?;
         let from_start = &self.rest[start..];
-        // A plain space ends nearly every field, and is found many bytes at a time; what is before it is looked through
-        // for the rarer ones, without a branch a byte.
-        let by_space = memchr::memchr(b' ', from_start).unwrap_or(from_start.len());
-        let has_other = from_start[..by_space]
-            .iter()
-            .fold(false, |found, &byte| found | (byte.wrapping_sub(b'\t') <= b'\r' - b'\t'));
-        let end = if has_other {
-            from_start.iter().position(|&byte| is_space(byte)).unwrap_or(by_space)
+        let end = if self.is_printable {
+            memchr::memchr(b' ', from_start)
         } else {
-            by_space
+            from_start.iter().position(|&byte| is_space(byte))
         };
-        let (field, rest) = from_start.split_at(end);
+        let (field, rest) = from_start.split_at(end.unwrap_or(from_start.len()));
         self.rest = rest;
         Some(field)
     }
 }
 
 impl<'a> Fields<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self { rest: text, is_printable: is_printable(text) }
+    }
+
     fn remainder(&self) -> &'a [u8] {
         let Some(start) = self.rest.iter().position(|&byte| !is_space(byte)) else {
             return &[];
@@ -419,6 +430,12 @@ mod tests {
             if let Ok(payload) = Payload::parse(&line, &None) {
                 prop_assert!(payload.path.starts_with(b"/") && !payload.params.is_empty());
             }
+        }
+
+        #[test]
+        fn what_is_printable_ascii_is_known(text in proptest::collection::vec(any::<u8>(), 0..3), rest in "[ -~]{0,80}") {
+            let text = [rest.as_bytes(), &text].concat();
+            prop_assert_eq!(is_printable(&text), text.iter().all(|byte| (b' '..=b'~').contains(byte)));
         }
 
         #[test]

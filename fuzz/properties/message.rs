@@ -37,6 +37,7 @@ fn written(message: &Message, country: Option<&CountryCode>) -> Option<Vec<u8>> 
         path: message.path.as_bytes(),
         params: message.params.as_bytes(),
         raw_user_agent: b"",
+        is_printable: false,
     };
     let reserved_at = message.ts.checked_add(message.klag)?;
     let mut bytes = Vec::new();

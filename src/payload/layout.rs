@@ -51,7 +51,7 @@ impl Layout {
     /// Finds the fields of a line, and what `reason` complains of in it. Kafka's own complaints and lines without a
     /// complaint point at nothing.
     pub fn of(line: &[u8], reason: Option<Reason>) -> Self {
-        let mut rest = Fields { rest: line };
+        let mut rest = Fields::of(line);
         let mut fields = Vec::with_capacity(6);
         for field in Field::WORDS {
             let Some(found) = rest.next() else { break };
