@@ -12,12 +12,16 @@ use crate::payload::Payload;
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The parts of `meta` that hang on the user agent alone, encoded once for all lines that share it.
+/// The parts of `meta` that hang on the user agent alone, encoded once for all lines that share it, with the keys that
+/// stand between them: a message is put together from few pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceMeta {
-    bot_name: Box<str>,
-    device_and_name: Box<str>,
-    platform: Box<str>,
+    /// ` bot_name&country`
+    till_country: Box<str>,
+    /// `&device&device_name&ip=`
+    till_ip: Box<str>,
+    /// `&platform=&ts=`
+    till_timestamp: Box<str>,
 }
 
 impl DeviceMeta {
@@ -28,17 +32,19 @@ impl DeviceMeta {
         device_name: Option<&str>,
         platform: Option<&str>,
     ) -> Self {
+        let (bot_name, device) = (pair("bot_name", bot_name), pair("device", device));
+        let (device_name, platform) =
+            (pair("device_name", device_name), encoded(platform.unwrap_or_default()));
         Self {
-            bot_name: pair("bot_name", bot_name).into(),
-            device_and_name: format!("{}&{}", pair("device", device), pair("device_name", device_name))
-                .into(),
-            platform: format!("platform={}", encoded(platform.unwrap_or_default())).into(),
+            till_country: format!(" {bot_name}&country").into(),
+            till_ip: format!("&{device}&{device_name}&ip=").into(),
+            till_timestamp: format!("&platform={platform}&ts=").into(),
         }
     }
 
     /// Bytes it holds on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.bot_name.len() + self.device_and_name.len() + self.platform.len()
+        self.till_country.len() + self.till_ip.len() + self.till_timestamp.len()
     }
 }
 
@@ -50,29 +56,22 @@ pub fn write(
     message: &mut Vec<u8>,
     payload: &Payload<'_>,
     device: &DeviceMeta,
-    country: Option<&str>,
+    country: Option<&[u8; 2]>,
     reserved_at: i64,
 ) {
     write_part(message, payload.path, payload.is_printable);
-    message.push(b' ');
-    message.extend_from_slice(device.bot_name.as_bytes());
-    message.extend_from_slice(b"&country");
-    if let Some(code) = country {
-        message.push(b'=');
-        message.extend_from_slice(code.as_bytes());
+    message.extend_from_slice(device.till_country.as_bytes());
+    if let Some(&[first, second]) = country {
+        message.extend_from_slice(&[b'=', first, second]);
     }
-    message.push(b'&');
-    message.extend_from_slice(device.device_and_name.as_bytes());
-    message.extend_from_slice(b"&ip=");
+    message.extend_from_slice(device.till_ip.as_bytes());
     match payload.address {
         IpAddr::V4(address) => write_integer(message, address.to_bits()),
         IpAddr::V6(address) => write_integer(message, address.to_bits()),
     }
     message.extend_from_slice(b"&klag=");
     write_integer(message, reserved_at.saturating_sub(payload.epoch));
-    message.push(b'&');
-    message.extend_from_slice(device.platform.as_bytes());
-    message.extend_from_slice(b"&ts=");
+    message.extend_from_slice(device.till_timestamp.as_bytes());
     message.extend_from_slice(payload.timestamp);
     message.push(b' ');
     write_part(message, payload.params, payload.is_printable);
@@ -198,7 +197,7 @@ mod tests {
 
     fn written(line: &[u8], device: &DeviceMeta) -> String {
         let mut message = Vec::new();
-        write(&mut message, &Payload::parse(line, &None).unwrap(), device, Some("DE"), 1_000);
+        write(&mut message, &Payload::parse(line, &None).unwrap(), device, Some(b"DE"), 1_000);
         String::from_utf8(message).unwrap()
     }
 

@@ -189,7 +189,7 @@ impl Case for Message {
         for batch in self.parts.chunks(BATCH) {
             self.messages.clear();
             for (payload, device, country) in batch {
-                let country = country.as_ref().map(CountryCode::as_str);
+                let country = country.as_ref().map(CountryCode::as_bytes);
                 message::write(&mut self.messages, black_box(payload), device, country, RESERVED_AT);
             }
             black_box(&self.messages);

@@ -41,6 +41,6 @@ fn written(message: &Message, country: Option<&CountryCode>) -> Option<Vec<u8>> 
     };
     let reserved_at = message.ts.checked_add(message.klag)?;
     let mut bytes = Vec::new();
-    message::write(&mut bytes, &payload, &device, country.map(CountryCode::as_str), reserved_at);
+    message::write(&mut bytes, &payload, &device, country.map(CountryCode::as_bytes), reserved_at);
     Some(bytes)
 }

@@ -103,7 +103,7 @@ impl Enricher {
     ) -> Result<&'a str, Rejection> {
         let payload = Payload::parse(line, &self.allowed_topics)?;
         let country = self.countries.country(payload.address);
-        let country = country.as_ref().map(CountryCode::as_str);
+        let country = country.as_ref().map(CountryCode::as_bytes);
         let start = message.len();
         let user_agent = looked_at(payload.raw_user_agent);
         if let Some(device) = cache.get(user_agent) {
@@ -130,7 +130,7 @@ impl Enricher {
         let device = self.detect(looked_at(payload.raw_user_agent));
         let country = self.countries.country(payload.address);
         let mut message = Vec::new();
-        let code = country.as_ref().map(CountryCode::as_str);
+        let code = country.as_ref().map(CountryCode::as_bytes);
         message::write(&mut message, &payload, &meta_of(&device), code, reserved_at);
         self.check_size(message.len())?;
         Ok(Explained { payload, device, country, message })

@@ -15,6 +15,12 @@ impl CountryCode {
 
     /// Gives the two letters.
     #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 2] {
+        &self.0
+    }
+
+    /// Gives the two letters.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("ASCII letters are UTF-8")
     }
