@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use ::woothee::parser::{Parser, WootheeResult};
 
 use super::Device;
+use words::Words;
 
 mod bot;
 mod kind;
@@ -35,15 +36,16 @@ impl Woothee {
     /// Costs some microseconds and grows with the text: the caller cuts it at 2 kB and remembers answers.
     #[must_use]
     pub fn detect(&self, user_agent: &str) -> Device {
-        if let Some(name) = bot::name(&self.parser, user_agent) {
+        let words = Words::of(user_agent);
+        if let Some(name) = bot::name(&self.parser, &words) {
             return Device { bot_name: Some(name), ..Device::default() };
         }
-        let platform = platform::platform(user_agent);
-        let device = kind::kind(user_agent, platform).or_else(|| self.kind_by_woothee(user_agent, platform));
+        let platform = platform::platform(&words);
+        let device = kind::kind(&words, platform).or_else(|| self.kind_by_woothee(user_agent, platform));
         Device {
             bot_name: None,
             device,
-            device_name: model::model(user_agent, platform).filter(|_| device.is_some()),
+            device_name: model::model(&words, platform).filter(|_| device.is_some()),
             platform: platform.map(Cow::Borrowed),
         }
     }

@@ -2,7 +2,7 @@
 
 use ::woothee::parser::{Parser, WootheeResult};
 
-use super::words::Marks;
+use super::words::{Marks, Words, is_inside_word};
 
 /// Bots that the original spelled in its own way, by the start of the word that gives them away.
 static ORIGINAL_NAMES: Marks = Marks::new(&[
@@ -36,31 +36,30 @@ const ENDINGS: &[&str] = &["bot", "crawler", "spider"];
 /// Names the bot, or `None` where a person may sit behind the user agent.
 ///
 /// In the original's spelling where that is known, then in woothee's, then by the word itself (`GPTBot`).
-pub(super) fn name(parser: &Parser, user_agent: &str) -> Option<String> {
-    if let Some(name) = ORIGINAL_NAMES.meaning(user_agent) {
+pub(super) fn name(parser: &Parser, words: &Words<'_>) -> Option<String> {
+    if let Some(name) = ORIGINAL_NAMES.meaning(words) {
         return Some(name.to_owned());
     }
     let mut answer = WootheeResult::new();
-    if parser.try_crawler(user_agent, &mut answer) {
+    if parser.try_crawler(words.text, &mut answer) {
         return Some(answer.name.to_owned());
     }
-    named_by_itself(user_agent).map(str::to_owned)
+    named_by_itself(words.text).map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
-fn named_by_itself(user_agent: &str) -> Option<&str> {
+fn named_by_itself(user_agent: &str) -> Option<&[u8]> {
     user_agent
-        .split(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')))
-        .map(|word| word.trim_end_matches(|letter: char| !letter.is_ascii_alphabetic()))
+        .as_bytes()
+        .split(|&byte| !is_inside_word(byte))
+        .map(|word| &word[..word.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |last| last + 1)])
         .find(|word| is_bot(word))
 }
 
 /// `Cubot` makes telephones.
-fn is_bot(word: &str) -> bool {
+fn is_bot(word: &[u8]) -> bool {
     let ends_with = |ending: &str| {
-        word.len()
-            .checked_sub(ending.len())
-            .and_then(|start| word.get(start..))
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
+        let start = word.len().checked_sub(ending.len());
+        start.is_some_and(|start| word[start..].eq_ignore_ascii_case(ending.as_bytes()))
     };
     ENDINGS.iter().any(|ending| ends_with(ending)) && !ends_with("cubot")
 }

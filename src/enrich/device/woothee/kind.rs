@@ -1,7 +1,7 @@
 //! The kind of device.
 
 use super::platform::is_desktop;
-use super::words::{Marks, begins_with, has, words};
+use super::words::{Marks, Words, begins_with};
 
 /// Devices that tell themselves, whatever their system.
 static OUTRIGHT: Marks = Marks::new(&[
@@ -70,15 +70,15 @@ static NO_SMARTPHONE: Marks = Marks::new(&[
 ]);
 
 /// Says what kind of device it is, or `None` where nothing tells.
-pub(super) fn kind(user_agent: &str, platform: Option<&str>) -> Option<&'static str> {
-    if let Some(outright) = OUTRIGHT.meaning(user_agent) {
+pub(super) fn kind(words: &Words<'_>, platform: Option<&str>) -> Option<&'static str> {
+    if let Some(outright) = OUTRIGHT.meaning(words) {
         return Some(outright);
     }
     let Some(platform) = platform else {
-        return has(user_agent, "profile/midp").then_some("feature phone");
+        return words.has("profile/midp").then_some("feature phone");
     };
     match platform {
-        "android" | "yunos" | "cyanogenmod" | "mocordroid" => Some(android(user_agent)),
+        "android" | "yunos" | "cyanogenmod" | "mocordroid" => Some(android(words)),
         "ios"
         | "windows phone"
         | "windows mobile"
@@ -95,7 +95,7 @@ pub(super) fn kind(user_agent: &str, platform: Option<&str>) -> Option<&'static 
         | "symbian"
         | "symbian os"
         | "symbian^3"
-        | "symbian os series 60" => NO_SMARTPHONE.meaning(user_agent).or(Some("smartphone")),
+        | "symbian os series 60" => NO_SMARTPHONE.meaning(words).or(Some("smartphone")),
         "symbian os series 40" | "brew" | "mtk / nucleus" | "threadx" => Some("feature phone"),
         "windows rt" | "blackberry tablet os" => Some("tablet"),
         computer if is_desktop(computer) => Some("desktop"),
@@ -104,24 +104,24 @@ pub(super) fn kind(user_agent: &str, platform: Option<&str>) -> Option<&'static 
 }
 
 /// Browsers say `Mobile` on telephones only; apps, which are no browsers, say it on neither.
-fn android(user_agent: &str) -> &'static str {
-    if begins_amazon_model(user_agent, "AFT") {
+fn android(words: &Words<'_>) -> &'static str {
+    if begins_amazon_model(words, "AFT") {
         return "tv";
     }
-    if begins_amazon_model(user_agent, "KF") {
+    if begins_amazon_model(words, "KF") {
         return "tablet";
     }
-    let is_browser = || begins_with(user_agent.as_bytes(), "mozilla/") && has(user_agent, "applewebkit/");
-    match NO_SMARTPHONE.meaning(user_agent) {
+    let is_browser = || begins_with(words.text.as_bytes(), "mozilla/") && words.has("applewebkit/");
+    match NO_SMARTPHONE.meaning(words) {
         Some(other) => other,
-        None if is_browser() && !has(user_agent, "mobile") => "tablet",
+        None if is_browser() && !words.has("mobile") => "tablet",
         None => "smartphone",
     }
 }
 
 /// Amazon's models are all capitals: `AFTS` and `AFTKA` televisions, `KFTT` and `KFMAWI` tablets.
-fn begins_amazon_model(user_agent: &str, start: &str) -> bool {
-    words(user_agent).any(|word| {
+fn begins_amazon_model(words: &Words<'_>, start: &str) -> bool {
+    words.iter().any(|word| {
         word.strip_prefix(start.as_bytes()).and_then(<[u8]>::first).is_some_and(u8::is_ascii_uppercase)
     })
 }

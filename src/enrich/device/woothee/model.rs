@@ -1,6 +1,6 @@
 //! The model of a device, as far as its user agent writes it out.
 
-use super::words::{Marks, begins_with, has};
+use super::words::{Marks, Words, begins_with};
 
 /// Devices that go by one name, uppermost first: an `iPod` also says `iPhone`, an `Xbox One` also `Xbox`.
 static NAMED: Marks = Marks::new(&[
@@ -29,12 +29,12 @@ const WINDOWS_PHONE_MAKERS: &[&str] =
     &["microsoft", "nokia", "htc", "samsung", "huawei", "lg", "acer", "alcatel"];
 
 /// Names the model, or `None` where the user agent hides it or has none.
-pub(super) fn model(user_agent: &str, platform: Option<&str>) -> Option<String> {
+pub(super) fn model(words: &Words<'_>, platform: Option<&str>) -> Option<String> {
     match platform {
-        Some("windows phone") if !has(user_agent, "xbox") => windows_phone(user_agent),
-        Some("android" | "yunos" | "cyanogenmod" | "mocordroid") => android(user_agent),
-        Some("blackberry os") => blackberry(user_agent),
-        _ => NAMED.meaning(user_agent).map(str::to_owned),
+        Some("windows phone") if !words.has("xbox") => windows_phone(words.text),
+        Some("android" | "yunos" | "cyanogenmod" | "mocordroid") => android(words.text),
+        Some("blackberry os") => blackberry(words.text),
+        _ => NAMED.meaning(words).map(str::to_owned),
     }
 }
 

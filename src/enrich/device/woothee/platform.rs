@@ -4,7 +4,7 @@
 //! for iOS. A system that came after 2016 gets what the trackers' detector says, which may be nothing (`PlayStation 5`)
 //! or an older name (`firefox os` for `KaiOS`), since the trackers hash that.
 
-use super::words::{Marks, has};
+use super::words::{Marks, Words};
 
 /// Marks of operating systems with their names; of all that stand in a user agent, the uppermost counts.
 ///
@@ -133,9 +133,9 @@ const FIREFOX_OS: &str = "firefox/";
 const LINUX: &str = "linux";
 
 /// Names the operating system, or `None` where the detector of 2016 knew none.
-pub(super) fn platform(user_agent: &str) -> Option<&'static str> {
-    MARKS.meaning_where(user_agent, |mark, word| match mark {
-        FIREFOX_OS => has(user_agent, "mobile;") || has(user_agent, "tablet;"),
+pub(super) fn platform(words: &Words<'_>) -> Option<&'static str> {
+    MARKS.meaning_where(words, |mark, word| match mark {
+        FIREFOX_OS => words.has("mobile;") || words.has("tablet;"),
         LINUX => word.get(mark.len()).is_some_and(|next| !next.is_ascii_alphabetic()),
         _ => true,
     })
