@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,14 +13,16 @@ use super::acl::{self, Operation, Resource};
 use super::admin::Admin;
 use super::certificates::{Authority, Certificate};
 use super::installation::Installation;
-use super::server_properties::{minimal_properties, password, tls_properties, users_properties};
+use super::server_properties::{
+    BENCHMARK_PROPERTIES, minimal_properties, password, tls_properties, users_properties,
+};
 use super::supervisor::Supervised;
 use super::{READY_TIMEOUT, free_port, fresh_directory, wait_until};
 
 /// What kind of broker to start; the default is a quick one that anyone may use.
 #[derive(Clone, Copy, Default)]
 pub struct KafkaOptions<'a> {
-    /// Flags for a steady broker instead of a quick start.
+    /// Flags for a steady broker instead of a quick start; and the files of a deleted topic go within half a second.
     pub benchmark: bool,
     /// Users with a password (SASL/PLAIN on a listener of its own). Where there are any, users and the holders of client
     /// certificates may do only what `allow` has allowed; the plain listener may still do everything.
@@ -57,6 +60,9 @@ impl Kafka {
         if let Some(authority) = &authority {
             listeners += &format!(",SSL://127.0.0.1:{tls_port}");
             properties += &tls_properties(authority, directory.path());
+        }
+        if options.benchmark {
+            properties += BENCHMARK_PROPERTIES;
         }
         properties += &format!("listeners={listeners}\n");
         let configuration = directory.path().join("server.properties");
@@ -117,6 +123,11 @@ impl Kafka {
     #[track_caller]
     pub fn delete_topic(&self, name: &str) {
         self.admin().delete_topic(name);
+    }
+
+    /// Returns where the broker keeps the files of its topics.
+    pub fn log_directory(&self) -> PathBuf {
+        self.server.directory().join("logs")
     }
 
     /// Starts the broker after `stop` or `kill`, on the same ports and with the same data; returns when it can be used.

@@ -78,6 +78,8 @@ pub struct Usage {
     pub resident: u64,
     /// The most bytes of memory so far.
     pub peak_resident: u64,
+    /// Bytes of memory now without pages of files, which the system shares and can take back.
+    pub unshared: u64,
 }
 
 impl Program {
@@ -215,6 +217,7 @@ impl Usage {
             cpu: TICK * ticks.sum::<u32>(),
             resident: kilobytes("VmRSS") * 1024,
             peak_resident: kilobytes("VmHWM") * 1024,
+            unshared: (kilobytes("RssAnon") + kilobytes("RssShmem")) * 1024,
         }
     }
 }

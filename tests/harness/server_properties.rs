@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::certificates::Authority;
 
+/// What lets a benchmark delete what it has written before it goes on: a minute passes if left alone.
+pub const BENCHMARK_PROPERTIES: &str = "log.segment.delete.delay.ms=500\n";
+
 /// Returns the settings of one broker that is its own controller.
 pub fn minimal_properties(logs: &Path, port: u16, controller_port: u16) -> String {
     format!(
