@@ -90,8 +90,12 @@ fn rate_panel(panel: &Area, throughput: &Throughput, top: f64) -> Drawn {
 pub fn latencies(file: &Path, measured: &[Latency]) -> Drawn {
     let root = ground(file)?;
     let title = root.titled("From push to readable: within which time which share of the lines", text(20))?;
+    let steps = measured.iter().flat_map(|latency| &latency.steps);
+    let slowest = steps.map(|step| step.milliseconds(0.999)).fold(10.0, f64::max);
+    // Room for the names of the lines.
+    let top = slowest * 4.0;
     for (panel, latency) in title.split_evenly((1, measured.len())).iter().zip(measured) {
-        latency_panel(panel, latency)?;
+        latency_panel(panel, latency, top)?;
     }
     root.present()?;
     Ok(())
@@ -100,9 +104,10 @@ pub fn latencies(file: &Path, measured: &[Latency]) -> Drawn {
 /// Percentiles by how many nines they have.
 const NINES: [(i32, &str); 4] = [(301, "50 %"), (SPACE, "90 %"), (2 * SPACE, "99 %"), (3 * SPACE, "99.9 %")];
 
-fn latency_panel(panel: &Area, latency: &Latency) -> Drawn {
-    let nines = (0..3 * SPACE + SPACE / 10).with_key_points(NINES.map(|(nines, _)| nines).into());
-    let milliseconds = (1.0..2000.0).log_scale().with_key_points(vec![1.0, 10.0, 100.0, 1000.0]);
+fn latency_panel(panel: &Area, latency: &Latency, top: f64) -> Drawn {
+    let nines = (NINES[0].0 - SPACE / 20..3 * SPACE + SPACE / 20)
+        .with_key_points(NINES.map(|(nines, _)| nines).into());
+    let milliseconds = (1.0..top).log_scale().with_key_points(decades(top));
     let mut chart = ChartBuilder::on(panel)
         .margin(12)
         .caption(latency.delivery, text(15))
@@ -124,8 +129,8 @@ fn latency_panel(panel: &Area, latency: &Latency) -> Drawn {
         .draw()?;
     for (step, strength) in latency.steps.iter().zip([0.4, 0.7, 1.0]) {
         let colour = colour(latency.delivery).mix(strength);
-        let points: Vec<(i32, f64)> = (0..=3 * SPACE)
-            .step_by(50)
+        let points: Vec<(i32, f64)> = (NINES[0].0..=3 * SPACE)
+            .step_by(30)
             .map(|nines| {
                 let beyond = 10_f64.powf(-f64::from(nines) / f64::from(SPACE));
                 (nines, step.milliseconds(1.0 - beyond).max(1.0))
@@ -154,6 +159,11 @@ fn ground(file: &Path) -> Result<Area<'_>, Box<dyn std::error::Error>> {
 
 fn text(size: u32) -> TextStyle<'static> {
     TextStyle::from((FONT, size)).color(&INK)
+}
+
+/// 1, 10, 100 and so on.
+fn decades(top: f64) -> Vec<f64> {
+    (0..=6).map(|power| 10_f64.powi(power)).take_while(|decade| *decade < top).collect()
 }
 
 /// Told apart by those who see no red or no green, too.

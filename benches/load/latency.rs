@@ -15,8 +15,9 @@ const TOP_WARM_UP: Duration = Duration::from_secs(10);
 const TOP_TIME: Duration = Duration::from_secs(15);
 const WARM_UP: Duration = Duration::from_secs(3);
 const TIME: Duration = Duration::from_secs(20);
-/// Until a step has left nothing behind.
+/// When nothing comes for so long, and nothing is left in Redis, a step has left nothing behind.
 const DRAIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One way of delivering.
 pub struct Latency {
@@ -61,7 +62,10 @@ fn measure(servers: &mut Servers, delivery: &'static str, settings: &Settings) -
     let reader = Reader::new(&servers.kafka);
     let mut step = |share, pace, warm_up, time| {
         let step = Step::new(share, time, while_sending(&mut sender, &reader, pace, warm_up, time));
-        while !reader.read(DRAIN).is_empty() {}
+        // The next step is to find nothing of this one.
+        while servers.waiting() > 0 || !servers.is_acknowledged() || !reader.read(DRAIN).is_empty() {
+            std::thread::sleep(LOOK);
+        }
         let (rate, median, late) = (step.rate, step.milliseconds(0.5), step.milliseconds(0.99));
         eprintln!("{delivery}, {rate:.0} lines a second: {median:.1} ms, 99th percentile {late:.1} ms");
         step

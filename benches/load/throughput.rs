@@ -5,6 +5,7 @@ use crate::load::Load;
 use crate::run::{Run, run};
 use crate::servers::Servers;
 use crate::statistics::{median, order_of_turns};
+use crate::tables;
 
 /// All runs on the same lines.
 pub struct Throughput {
@@ -67,6 +68,7 @@ pub fn measure(
 ) -> Throughput {
     let mut series: Vec<Series> =
         contenders.iter().map(|contender| Series { name: contender.name, runs: Vec::new() }).collect();
+    eprintln!("{}", tables::load(&load));
     for round in 0..warm_up_rounds + rounds {
         for place in order_of_turns(round, contenders.len()) {
             let contender = &contenders[place];
