@@ -9,7 +9,12 @@ use crate::contender::{AT_LEAST_ONCE, EXACTLY_ONCE, Settings};
 /// Without a command it is the run of record, some 45 minutes with the usual rounds: throughput; the same with user agents
 /// never seen before; latency; and whether the targets are met. Let the machine do nothing else meanwhile.
 #[derive(Parser)]
-#[command(name = "bin/bench", args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(
+    name = "bin/bench",
+    bin_name = "bin/bench",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub struct CommandLine {
     #[command(subcommand)]
     pub command: Option<Command>,

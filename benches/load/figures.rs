@@ -93,7 +93,7 @@ pub fn latencies(file: &Path, measured: &[Latency]) -> Drawn {
     let steps = measured.iter().flat_map(|latency| &latency.steps);
     let slowest = steps.map(|step| step.milliseconds(0.999)).fold(10.0, f64::max);
     // Room for the names of the lines.
-    let top = slowest * 4.0;
+    let top = slowest * 12.0;
     for (panel, latency) in title.split_evenly((1, measured.len())).iter().zip(measured) {
         latency_panel(panel, latency, top)?;
     }

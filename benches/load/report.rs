@@ -48,10 +48,10 @@ impl Record {
              {}\n\
              ## Targets\n\n{targets}\n\
              ## Throughput\n\n\
-             {} rounds of {}.\n\n{}\n\
+             Rounds: {}, each of {}.\n\n{}\n\
              ![Rates](rates.svg)\n\n{THROUGHPUT_NOTES}\n\
              ### With user agents never seen before\n\n\
-             {} rounds of {}.\n\n{}\n\
+             Rounds: {}, each of {}.\n\n{}\n\
              ## Latency\n\n{}\n\
              ![Latencies](latencies.svg)\n\n{LATENCY_NOTES}",
             machine::described(servers),

@@ -51,7 +51,9 @@ pub fn latency(latencies: &[Latency]) -> String {
     header.extend(PERCENTILES.map(|(_, name)| name));
     let rows = latencies.iter().flat_map(|latency| {
         latency.steps.iter().map(|step| {
-            let share = format!("{:.0} % of {}", step.share * 100.0, thousands(latency.top_rate));
+            let is_reached = step.rate > 0.95 * step.share * latency.top_rate;
+            let reached = if is_reached { "" } else { ", **not reached**" };
+            let share = format!("{:.0} % of {}{reached}", step.share * 100.0, thousands(latency.top_rate));
             let mut row = vec![latency.delivery.to_owned(), share, thousands(step.rate)];
             row.extend(PERCENTILES.map(|(share, _)| format!("{:.1} ms", step.milliseconds(share))));
             row
