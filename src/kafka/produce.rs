@@ -16,6 +16,10 @@ use rdkafka::producer::{PARTITION_UA, Producer as _};
 
 use super::publisher::Client;
 
+/// What a record of Kafka's format 2 has beside a message without key and headers: lengths, and differences to the first
+/// record of its batch.
+const RECORD_OVERHEAD_BYTES: usize = 12;
+
 /// A topic of one producer, looked up once.
 pub(super) struct TopicHandle {
     native: NonNull<rd_kafka_topic_t>,
@@ -56,7 +60,7 @@ pub(super) struct Chunk {
 impl Chunk {
     /// Adds a message; its report will hold `opaque`.
     pub fn push(&mut self, message: &[u8], opaque: usize) {
-        self.bytes += message.len();
+        self.bytes += message.len() + RECORD_OVERHEAD_BYTES;
         self.records.push(rd_kafka_message_t {
             err: rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
             rkt: ptr::null_mut(),
@@ -70,6 +74,7 @@ impl Chunk {
         });
     }
 
+    /// About as many as its record batch will have.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -83,9 +88,11 @@ impl Chunk {
         self.records.is_empty()
     }
 
-    /// The opaque values of messages that librdkafka has not taken.
-    pub fn left(&self) -> impl Iterator<Item = usize> {
-        self.records.iter().map(|record| record._private.addr())
+    /// Drops what librdkafka has not taken, and tells each by its opaque value.
+    pub fn give_up(&mut self, mut dropped: impl FnMut(usize)) {
+        for record in self.records.drain(..) {
+            dropped(record._private.addr());
+        }
     }
 
     /// Hands the first `most` messages to librdkafka: to a partition, or to whichever the partitioner gives for each.
