@@ -14,7 +14,7 @@ use crate::{enrich, kafka, queue};
 const MOST_LANES_BY_DEFAULT: usize = 4;
 /// While one lane waits for its commit the others work: so many keep the machine busy.
 const EXACTLY_ONCE_LANES: usize = 4;
-const BATCH_SIZE: usize = 4000;
+const BATCH_SIZE: usize = 3000;
 /// A commit takes tens of milliseconds whatever the batch.
 const EXACTLY_ONCE_BATCH_SIZE: usize = 20_000;
 
@@ -26,7 +26,7 @@ pub struct Settings {
     #[arg(long, env = "DELIVERY", value_name = "MODE", value_enum, default_value = "at-least-once")]
     pub delivery: Delivery,
 
-    /// Lines that are reserved and acknowledged together, at most [default: 4000; exactly-once: 20000]
+    /// Lines that are reserved and acknowledged together, at most [default: 3000; exactly-once: 20000]
     #[arg(
         long,
         env = "BATCH_SIZE",
