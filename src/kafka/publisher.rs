@@ -83,40 +83,27 @@ impl Publisher {
     ) {
         self.reports().expect(tally, messages.len(), buffer);
         self.chunks[tally].clear();
-        // By topic, the one that is being filled; batches name few topics.
-        let mut filling: Vec<(usize, Chunk)> = Vec::new();
-        let mut chunks = Vec::new();
+        // By topic, the one that is being filled.
+        let mut chunks: Vec<(usize, Chunk)> = Vec::new();
         for Outgoing { topic, message, line } in messages {
             let opaque = opaque(tally, line);
             let message = &buffer[message];
-            let Some(place) = self.place(&mut filling, topic) else {
+            let Some(place) = self.place(&mut chunks, topic) else {
                 self.reports().report(opaque, Some(RDKafkaErrorCode::InvalidTopic));
                 continue;
             };
-            let (topic, chunk) = &mut filling[place];
+            let (topic, chunk) = &mut chunks[place];
             if chunk.bytes() + message.len() > CHUNK_BYTES && !chunk.is_empty() {
-                chunks.push((*topic, std::mem::take(chunk)));
+                self.hand_over(tally, *topic, std::mem::take(chunk), &gives_up).await;
             }
             chunk.push(message, opaque);
         }
-        chunks.extend(filling);
-        // The first message of each chunk finds its partition, and the others follow it. All first messages go ahead, so
-        // that a transaction learns its partitions at once.
-        let mut partitions = Vec::with_capacity(chunks.len());
-        for (topic, chunk) in &mut chunks {
-            let all_but_one = chunk.len() - 1;
-            self.avoid_busy(*topic);
-            self.hand_over(*topic, None, chunk, all_but_one, &gives_up).await;
-            let partition = self.reports().partitions().last(&self.topics[*topic].name);
-            self.chunks[tally].extend(partition.map(|partition| (*topic, partition)));
-            partitions.push(partition);
-        }
-        for ((topic, chunk), partition) in chunks.iter_mut().zip(partitions) {
-            self.hand_over(*topic, partition, chunk, 0, &gives_up).await;
+        for (topic, chunk) in chunks {
+            self.hand_over(tally, topic, chunk, &gives_up).await;
         }
     }
 
-    /// Where the chunk of a topic is.
+    /// Where the chunk of a topic is; batches name few topics.
     fn place(&mut self, chunks: &mut Vec<(usize, Chunk)>, name: &str) -> Option<usize> {
         let known = chunks.iter().position(|(topic, _)| self.topics[*topic].name == name);
         known.or_else(|| {
@@ -125,37 +112,30 @@ impl Publisher {
         })
     }
 
-    /// Has the next chunk of a topic go to another partition than those that have something under way.
-    fn avoid_busy(&self, topic: usize) {
-        let reports = self.reports();
+    #[expect(unsafe_code, reason = "what librdkafka reads is kept for it; see below")]
+    async fn hand_over(&mut self, tally: usize, topic: usize, mut chunk: Chunk, gives_up: impl Fn() -> bool) {
+        let Known { name, handle } = &self.topics[topic];
+        let reports = self.client.client().context();
         let under_way = self.chunks.iter().enumerate().filter(|(tally, _)| !reports.is_complete(*tally));
         let busy = under_way.flat_map(|(_, chunks)| chunks).filter(|(at, _)| *at == topic);
-        let busy = busy.map(|(_, partition)| *partition).collect();
-        reports.partitions().avoid(&self.topics[topic].name, busy);
-    }
-
-    /// Hands a chunk over until `left` of its messages are left.
-    #[expect(unsafe_code, reason = "what librdkafka reads is kept for it; see below")]
-    async fn hand_over(
-        &self,
-        topic: usize,
-        partition: Option<i32>,
-        chunk: &mut Chunk,
-        left: usize,
-        gives_up: impl Fn() -> bool,
-    ) {
-        let refused = |opaque, code| self.reports().report(opaque, Some(code));
-        loop {
-            let before = chunk.len();
-            let Some(most) = before.checked_sub(left).filter(|most| *most > 0) else { return };
+        reports.partitions().avoid(name, busy.map(|(_, partition)| *partition).collect());
+        let refused = |opaque, code| reports.report(opaque, Some(code));
+        // The first message finds the partition, the others follow it.
+        let (mut partition, mut most) = (None, 1);
+        while !chunk.is_empty() {
+            let left = chunk.len();
             // SAFETY: the messages stand in the buffer that was given to `Reports::expect`. It is kept there until all
             // reports have come; the client's context, of which it is part, is dropped only when the client has ended.
-            unsafe { chunk.produce(&self.topics[topic].handle, partition, most, refused) };
-            if chunk.len() == before {
+            unsafe { chunk.produce(handle, partition, most, refused) };
+            if chunk.len() == left {
                 if gives_up() {
                     return chunk.give_up(|opaque| refused(opaque, RDKafkaErrorCode::PurgeQueue));
                 }
                 tokio::time::sleep(QUEUE_FULL_PAUSE).await;
+            } else if partition.is_none() {
+                most = usize::MAX;
+                partition = reports.partitions().last(name);
+                self.chunks[tally].extend(partition.map(|partition| (topic, partition)));
             }
         }
     }

@@ -79,7 +79,7 @@ impl Reports {
     ///
     /// # Panics
     /// When reports of an earlier batch are still to come.
-    pub fn expect(&self, tally: usize, lines: usize, messages: &Arc<Vec<u8>>) {
+    pub(super) fn expect(&self, tally: usize, lines: usize, messages: &Arc<Vec<u8>>) {
         assert!(self.is_complete(tally), "librdkafka still reads the messages that were counted here before");
         let lines = u32::try_from(lines).expect("no batch holds so many lines");
         *self.messages(tally) = Some(Arc::clone(messages));
@@ -114,7 +114,7 @@ impl Reports {
     }
 
     /// Counts one report.
-    pub fn report(&self, opaque: usize, failure: Option<RDKafkaErrorCode>) {
+    pub(super) fn report(&self, opaque: usize, failure: Option<RDKafkaErrorCode>) {
         let tally = &self.tallies[opaque >> LINE_BITS];
         if let Some(code) = failure {
             let line = opaque & ((1 << LINE_BITS) - 1);
@@ -127,7 +127,7 @@ impl Reports {
 }
 
 /// The opaque value of a message.
-pub fn opaque(tally: usize, line: usize) -> usize {
+pub(super) fn opaque(tally: usize, line: usize) -> usize {
     tally << LINE_BITS | line
 }
 

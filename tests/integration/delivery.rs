@@ -31,6 +31,23 @@ fn a_million_lines_arrive_once_each_and_the_bad_ones_are_kept() {
     assert!(invalid.iter().all(|record| record["reason"] == "ip"));
 }
 
+/// The batch fills several record batches, more than the topic has partitions.
+#[test]
+fn a_batch_keeps_its_order_within_a_partition() {
+    for mode in ["at-least-once", "exactly-once"] {
+        let mut scene = Scene::new(1);
+        scene.push(&scene.lines(0..20_000));
+        let _worker = scene.worker(&[("DELIVERY", mode), ("LANES", "1"), ("BATCH_SIZE", "20000")]);
+        scene.wait_until_drained(MINUTE);
+        scene.arrived().assert_each_once(0..20_000);
+        let partitions = scene.by_partition();
+        assert_eq!(partitions.len(), 2, "{mode}: both partitions are used");
+        for ((_, partition), numbers) in partitions {
+            assert!(numbers.is_sorted(), "{mode}: partition {partition} is out of order");
+        }
+    }
+}
+
 #[test]
 fn sigterm_in_mid_run_finishes_what_is_in_flight() {
     let mut scene = Scene::new(2);

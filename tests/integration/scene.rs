@@ -115,6 +115,17 @@ impl Scene {
         });
         arrived
     }
+
+    /// The lines' numbers, for each partition in its order.
+    pub fn by_partition(&self) -> HashMap<(String, i32), Vec<u64>> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        let mut partitions: HashMap<_, Vec<u64>> = HashMap::new();
+        read_each(&self.kafka_url, &topics, |message| {
+            let place = (message.topic.to_string(), message.partition);
+            partitions.entry(place).or_default().push(number(&message.payload));
+        });
+        partitions
+    }
 }
 
 /// One line that a consumer can tell from all others.
