@@ -1,6 +1,6 @@
 //! The country of an address, from a file in the MaxMind-DB format.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::net::IpAddr;
@@ -159,7 +159,9 @@ impl Shape {
 /// One file's content.
 struct Countries {
     reader: Reader<Content>,
-    shape: Shape,
+    /// By the place of a record in the file: there are as many records as countries, and thousands of times as many
+    /// networks that point to them.
+    codes: HashMap<usize, CountryCode>,
     blocks: Blocks,
 }
 
@@ -177,17 +179,17 @@ impl Countries {
             return Err(OpenError::Changing { path: path_owned() });
         }
         let reader = Reader::from_source(content).map_err(broken)?;
-        let Some(shape) = check(&reader).map_err(broken)? else {
+        let codes = read_codes(&reader).map_err(broken)?;
+        if codes.is_empty() {
             let kind = reader.metadata().database_type.clone();
             return Err(OpenError::NoCountries { path: path_owned(), kind });
-        };
+        }
         let blocks = Blocks::build(|address| {
             let found = reader.lookup(address.into())?;
-            let code = if found.has_data() { shape.code(&found) } else { None };
-            Ok((found.network()?.prefix(), code))
+            Ok((found.network()?.prefix(), code_of(&codes, &found)))
         })
         .map_err(broken)?;
-        Ok((Self { reader, shape, blocks }, after))
+        Ok((Self { reader, codes, blocks }, after))
     }
 
     fn country(&self, address: IpAddr) -> Option<CountryCode> {
@@ -196,19 +198,26 @@ impl Countries {
         {
             return country;
         }
-        let found = self.reader.lookup(address).ok().filter(LookupResult::has_data)?;
-        self.shape.code(&found)
+        code_of(&self.codes, &self.reader.lookup(address).ok()?)
     }
 }
 
-/// Walks the whole tree, reads each record once, and says how they are shaped, if they hold countries at all.
+fn code_of<S: AsRef<[u8]>>(
+    codes: &HashMap<usize, CountryCode>,
+    found: &LookupResult<'_, S>,
+) -> Option<CountryCode> {
+    codes.get(&found.offset()?).copied()
+}
+
+/// Walks the whole tree, reads each record once, and gives those that hold a country, by their places in the file.
 ///
 /// Not by [`Reader::verify`]: that refuses a database without a description, such as the one we ship.
-fn check<S: AsRef<[u8]>>(reader: &Reader<S>) -> Result<Option<Shape>, MaxMindDbError> {
+fn read_codes<S: AsRef<[u8]>>(reader: &Reader<S>) -> Result<HashMap<usize, CountryCode>, MaxMindDbError> {
     let more_than_any_tree_has = u64::from(reader.metadata().node_count) * 3;
     let mut walked = 0;
     let mut read = HashSet::new();
     let mut shape = None;
+    let mut codes = HashMap::new();
     // Empty networks too, or a circle without data would be walked for ever.
     for network in reader.networks(WithinOptions::default().include_networks_without_data())? {
         let found = network?;
@@ -216,12 +225,15 @@ fn check<S: AsRef<[u8]>>(reader: &Reader<S>) -> Result<Option<Shape>, MaxMindDbE
         if walked > more_than_any_tree_has {
             return Err(MaxMindDbError::invalid_database("its search tree leads in circles"));
         }
-        if found.offset().is_some_and(|offset| read.insert(offset)) {
-            found.decode::<IgnoredAny>()?;
-            shape = shape.or_else(|| Shape::of(&found));
+        let Some(offset) = found.offset().filter(|offset| read.insert(*offset)) else { continue };
+        found.decode::<IgnoredAny>()?;
+        // No record before this one had a country.
+        shape = shape.or_else(|| Shape::of(&found));
+        if let Some(code) = shape.and_then(|shape| shape.code(&found)) {
+            codes.insert(offset, code);
         }
     }
-    Ok(shape)
+    Ok(codes)
 }
 
 /// The bytes of a database: never the user's file itself.

@@ -1,5 +1,5 @@
-//! The IPv4 part of a database by blocks of 4,096 addresses: most blocks lie in one country, and for those one look
-//! into a table stands in for a walk down the tree with a cache miss at nearly every step.
+//! The IPv4 part of a database by blocks of 4,096 addresses: most blocks lie in one country, and for those a look or two
+//! into small tables stand in for a walk down the tree with a cache miss at nearly every step.
 
 use std::net::Ipv4Addr;
 
@@ -10,35 +10,60 @@ const BLOCK_PREFIX: u8 = 20;
 const BLOCKS: usize = 1 << BLOCK_PREFIX;
 /// A block in which several networks lie.
 const MIXED: u8 = u8::MAX;
+/// How many blocks lie side by side in a group.
+const GROUP: usize = 16;
+/// From here on a group stands for blocks one by one; below, for a place that they share.
+const NESTED: u16 = 1 << u8::BITS;
 
 pub(super) struct Blocks {
-    /// For each block the place of its country, or [`MIXED`].
-    places: Vec<u8>,
+    /// For each group: the place that all its blocks have, or, from [`NESTED`] on, where they stand one by one. Nearly
+    /// all groups have one place, so that hardly more than this table is looked at, and it stays in the processor's cache.
+    groups: Vec<u16>,
+    nested: Vec<[u8; GROUP]>,
     countries: Vec<Option<CountryCode>>,
 }
 
 impl Blocks {
-    /// Fills the table; `network_of` gives the prefix length of the network that an address is in, and its country.
+    /// Fills the tables; `network_of` gives the prefix length of the network that an address is in, and its country.
     pub(super) fn build<E>(
         network_of: impl Fn(Ipv4Addr) -> Result<(u8, Option<CountryCode>), E>,
     ) -> Result<Self, E> {
-        let mut blocks = Self { places: vec![MIXED; BLOCKS], countries: Vec::new() };
+        let mut blocks = Self { groups: Vec::new(), nested: Vec::new(), countries: Vec::new() };
+        // For each block the place of its country, or `MIXED`.
+        let mut places = vec![MIXED; BLOCKS];
         let mut block = 0;
         while block < BLOCKS {
             let (prefix, country) = network_of(Ipv4Addr::from_bits((block as u32) << (32 - BLOCK_PREFIX)))?;
             let length = 1 << BLOCK_PREFIX.saturating_sub(prefix);
             if prefix <= BLOCK_PREFIX {
                 let place = blocks.place_of(country);
-                blocks.places[block..block + length].fill(place);
+                places[block..block + length].fill(place);
             }
             block += length;
         }
+        let (groups, _) = places.as_chunks();
+        blocks.groups = groups.iter().map(|group| blocks.add_group(group)).collect();
         Ok(blocks)
+    }
+
+    /// What stands for a group. More nested ones than there are numbers for are looked up in the tree.
+    fn add_group(&mut self, places: &[u8; GROUP]) -> u16 {
+        if places.iter().all(|place| *place == places[0]) {
+            return places[0].into();
+        }
+        let Ok(group) = u16::try_from(usize::from(NESTED) + self.nested.len()) else { return MIXED.into() };
+        self.nested.push(*places);
+        group
     }
 
     /// The country of an address, or nothing when its block is mixed.
     pub(super) fn country(&self, address: Ipv4Addr) -> Option<Option<CountryCode>> {
-        let place = self.places[(address.to_bits() >> (32 - BLOCK_PREFIX)) as usize];
+        let block = (address.to_bits() >> (32 - BLOCK_PREFIX)) as usize;
+        let group = self.groups[block / GROUP];
+        let place = match group.checked_sub(NESTED) {
+            Some(nested) => self.nested[usize::from(nested)][block % GROUP],
+            None => u8::try_from(group).unwrap_or(MIXED),
+        };
         self.countries.get(usize::from(place)).copied()
     }
 
