@@ -2,7 +2,7 @@
 //!
 //! librdkafka 2.12 has one record batch of a partition under way at a time, and while messages wait behind it for longer
 //! than `linger.ms` its thread spins. So messages are handed over in chunks, and each chunk goes to a partition that
-//! has nothing under way, if there is one; in turn otherwise.
+//! has nothing under way: it waits a while for one, and takes what has least otherwise, in turn.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,8 @@ pub struct Partitions {
 
 #[derive(Default)]
 struct Use {
+    /// How many the topic has; nothing before the first message.
+    count: Option<i32>,
     /// Where the last chunk went.
     last: Option<i32>,
     /// One entry for each chunk under way.
@@ -24,15 +26,13 @@ struct Use {
 }
 
 impl Partitions {
-    /// Has the next message of `topic` go to another partition than those, if possible.
-    pub(super) fn avoid(&self, topic: &str, busy: Vec<i32>) {
+    /// Has the next message of `topic` go to another partition than those, if possible; says whether it is, as far as
+    /// is known.
+    pub(super) fn avoid(&self, topic: &str, busy: Vec<i32>) -> bool {
         let mut topics = self.lock();
-        match topics.get_mut(topic) {
-            Some(known) => known.busy = busy,
-            None => {
-                topics.insert(topic.to_owned(), Use { last: None, busy });
-            }
-        }
+        let known = topics.entry(topic.to_owned()).or_default();
+        known.busy = busy;
+        known.count.is_none_or(|count| (0..count).any(|partition| !known.busy.contains(&partition)))
     }
 
     /// Where the last chunk of `topic` went; nothing before the first message whose partitions were known.
@@ -54,7 +54,8 @@ impl Partitioner for Partitions {
         is_available: impl Fn(i32) -> bool,
     ) -> i32 {
         let mut topics = self.lock();
-        let Use { last, busy } = topics.entry(topic.to_owned()).or_default();
+        let Use { count: known, last, busy } = topics.entry(topic.to_owned()).or_default();
+        *known = Some(count);
         // Producers that start together are not to follow each other.
         let before = last.unwrap_or_else(|| rand::random_range(0..count));
         let next = (1..=count).map(|step| (before + step) % count);
@@ -87,9 +88,9 @@ mod tests {
     #[test]
     fn a_partition_with_something_under_way_is_left_alone_while_another_has_nothing() {
         let partitions = Partitions::default();
-        partitions.avoid("clicks", vec![0, 1, 3]);
+        assert!(partitions.avoid("clicks", vec![0, 1, 3]));
         assert_eq!(chosen(&partitions, |_| true), 2);
-        partitions.avoid("clicks", vec![0, 0, 1, 2, 2, 3, 3]);
+        assert!(!partitions.avoid("clicks", vec![0, 0, 1, 2, 2, 3, 3]));
         assert_eq!(chosen(&partitions, |_| true), 1);
     }
 

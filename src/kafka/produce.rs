@@ -58,8 +58,8 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Adds a message; its report will hold `opaque`.
-    pub fn push(&mut self, message: &[u8], opaque: usize) {
+    /// Adds a message, and what it is named by.
+    pub fn push(&mut self, message: &[u8], line: usize) {
         self.bytes += message.len() + RECORD_OVERHEAD_BYTES;
         self.records.push(rd_kafka_message_t {
             err: rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
@@ -70,8 +70,15 @@ impl Chunk {
             key: ptr::null_mut(),
             key_len: 0,
             offset: 0,
-            _private: ptr::without_provenance_mut(opaque),
+            _private: ptr::without_provenance_mut(line),
         });
+    }
+
+    /// Changes what each message is named by, in its report as well.
+    pub fn rename(&mut self, name: impl Fn(usize) -> usize) {
+        for record in &mut self.records {
+            record._private = ptr::without_provenance_mut(name(record._private.addr()));
+        }
     }
 
     /// About as many as its record batch will have.
@@ -88,7 +95,7 @@ impl Chunk {
         self.records.is_empty()
     }
 
-    /// Drops what librdkafka has not taken, and tells each by its opaque value.
+    /// Drops what librdkafka has not taken, and tells each by its name.
     pub fn give_up(&mut self, mut dropped: impl FnMut(usize)) {
         for record in self.records.drain(..) {
             dropped(record._private.addr());
@@ -96,8 +103,8 @@ impl Chunk {
     }
 
     /// Hands the first `most` messages to librdkafka: to a partition, or to whichever the partitioner gives for each.
-    /// What it takes leaves the chunk; so does what it never will, which is told to `refused` by its opaque value. What
-    /// stays found librdkafka's queue full.
+    /// What it takes leaves the chunk; so does what it never will, which is told to `refused` by its name. What stays
+    /// found librdkafka's queue full.
     ///
     /// # Safety
     /// The messages must stay where they are, as they are, until their reports have come or the client has ended.

@@ -8,13 +8,16 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{Producer, ThreadedProducer};
+use tokio::time::Instant;
 
 use super::partitions::Partitions;
 use super::produce::{Chunk, TopicHandle};
 use super::reports::{Reports, Troubles, opaque};
 
-/// How soon to try again when librdkafka's queue is full.
-const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(2);
+/// How soon to try again when librdkafka's queue is full, or all partitions of a topic have something under way.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long a chunk waits for a partition that has nothing under way: its record batches may never be answered.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Messages that go to one partition together, with what Kafka's format adds to each: they fit into one record batch, which
 /// brokers take up to 1,048,588 bytes.
 const CHUNK_BYTES: usize = 980_000;
@@ -41,8 +44,15 @@ struct Known {
 pub struct Publisher {
     client: Arc<Client>,
     topics: Vec<Known>,
-    /// By tally: the topic and the partition of each chunk of the batch that is, or was, counted there.
-    chunks: Vec<Vec<(usize, i32)>>,
+    /// Chunks that were under way when the last one was handed over.
+    under_way: Vec<Placed>,
+}
+
+/// Where a chunk has gone.
+struct Placed {
+    number: usize,
+    topic: usize,
+    partition: i32,
 }
 
 impl Publisher {
@@ -60,7 +70,7 @@ impl Publisher {
         config.set("sticky.partitioning.linger.ms", "0");
         let reports = Reports::new(batches, Arc::clone(troubles));
         let client = blocking(move || Client::from_config_and_context(&config, reports)).await?;
-        Ok(Self { client: Arc::new(client), topics: Vec::new(), chunks: vec![Vec::new(); batches] })
+        Ok(Self { client: Arc::new(client), topics: Vec::new(), under_way: Vec::new() })
     }
 
     pub fn reports(&self) -> &Reports {
@@ -81,26 +91,25 @@ impl Publisher {
         messages: impl ExactSizeIterator<Item = Outgoing<'a>>,
         gives_up: impl Fn() -> bool,
     ) {
-        self.reports().expect(tally, messages.len(), buffer);
-        self.chunks[tally].clear();
+        self.reports().begin(tally, buffer);
         // By topic, the one that is being filled.
         let mut chunks: Vec<(usize, Chunk)> = Vec::new();
         for Outgoing { topic, message, line } in messages {
-            let opaque = opaque(tally, line);
             let message = &buffer[message];
             let Some(place) = self.place(&mut chunks, topic) else {
-                self.reports().report(opaque, Some(RDKafkaErrorCode::InvalidTopic));
+                self.reports().fail(tally, line, RDKafkaErrorCode::InvalidTopic);
                 continue;
             };
             let (topic, chunk) = &mut chunks[place];
             if chunk.bytes() + message.len() > CHUNK_BYTES && !chunk.is_empty() {
                 self.hand_over(tally, *topic, std::mem::take(chunk), &gives_up).await;
             }
-            chunk.push(message, opaque);
+            chunk.push(message, line);
         }
         for (topic, chunk) in chunks {
             self.hand_over(tally, topic, chunk, &gives_up).await;
         }
+        self.reports().end(tally);
     }
 
     /// Where the chunk of a topic is; batches name few topics.
@@ -114,28 +123,61 @@ impl Publisher {
 
     #[expect(unsafe_code, reason = "what librdkafka reads is kept for it; see below")]
     async fn hand_over(&mut self, tally: usize, topic: usize, mut chunk: Chunk, gives_up: impl Fn() -> bool) {
+        let number = self.turn(tally, topic, chunk.len(), &gives_up).await;
         let Known { name, handle } = &self.topics[topic];
         let reports = self.client.client().context();
-        let under_way = self.chunks.iter().enumerate().filter(|(tally, _)| !reports.is_complete(*tally));
-        let busy = under_way.flat_map(|(_, chunks)| chunks).filter(|(at, _)| *at == topic);
-        reports.partitions().avoid(name, busy.map(|(_, partition)| *partition).collect());
+        let Some(number) = number else {
+            return chunk.give_up(|line| reports.fail(tally, line, RDKafkaErrorCode::PurgeQueue));
+        };
+        chunk.rename(|line| opaque(tally, number, line));
         let refused = |opaque, code| reports.report(opaque, Some(code));
         // The first message finds the partition, the others follow it.
         let (mut partition, mut most) = (None, 1);
         while !chunk.is_empty() {
             let left = chunk.len();
-            // SAFETY: the messages stand in the buffer that was given to `Reports::expect`. It is kept there until all
+            // SAFETY: the messages stand in the buffer that was given to `Reports::begin`. It is kept there until all
             // reports have come; the client's context, of which it is part, is dropped only when the client has ended.
             unsafe { chunk.produce(handle, partition, most, refused) };
             if chunk.len() == left {
                 if gives_up() {
                     return chunk.give_up(|opaque| refused(opaque, RDKafkaErrorCode::PurgeQueue));
                 }
-                tokio::time::sleep(QUEUE_FULL_PAUSE).await;
+                tokio::time::sleep(PAUSE).await;
             } else if partition.is_none() {
                 most = usize::MAX;
                 partition = reports.partitions().last(name);
-                self.chunks[tally].extend(partition.map(|partition| (topic, partition)));
+                self.under_way.extend(partition.map(|partition| Placed { number, topic, partition }));
+            }
+        }
+    }
+
+    /// Waits until a partition of the topic has nothing under way, or for too long, and gives the number of the chunk;
+    /// nothing when it gives up.
+    async fn turn(
+        &mut self,
+        tally: usize,
+        topic: usize,
+        messages: usize,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<usize> {
+        let reports = self.client.client().context();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.under_way.retain(|placed| !reports.is_finished(placed.number));
+            let busy = self.under_way.iter().filter(|placed| placed.topic == topic);
+            let busy = busy.map(|placed| placed.partition).collect();
+            let has_idle = reports.partitions().avoid(&self.topics[topic].name, busy);
+            if (has_idle || Instant::now() >= until)
+                && let Some(number) = reports.expect(tally, messages)
+            {
+                return Some(number);
+            }
+            if gives_up() {
+                return None;
+            }
+            tokio::select! {
+                () = reports.finished() => {}
+                () = tokio::time::sleep(PAUSE) => {}
             }
         }
     }

@@ -19,7 +19,7 @@ use rdkafka::error::RDKafkaErrorCode;
 /// with sequence numbers that the broker has not seen, and mends that only when it is told that they are out of order.
 const PROBES_AGAIN: u32 = 3;
 
-/// How long to wait for a message to be reported after the last one was: longer than brokers take to elect leaders.
+/// How long to wait for a chunk to be finished after the last one was: longer than brokers take to elect leaders.
 const NO_REPORT: Duration = Duration::from_secs(30);
 
 /// How a transaction is meant to end.
@@ -128,20 +128,20 @@ impl Lane {
         }
     }
 
-    /// Whether every line was reported. Gives up when none was for a while: what waits for a broker that has gone is
-    /// sooner sent in another transaction.
+    /// Whether every line was reported. Gives up when no chunk was finished for a while: what waits for a broker that has
+    /// gone is sooner sent in another transaction.
     async fn wait_for_reports(&self, tally: usize) -> Result<bool, Ended> {
         let reports = self.publisher.reports();
-        let mut outstanding = reports.outstanding(tally);
-        while outstanding > 0 {
+        let mut unfinished = reports.unfinished(tally);
+        while unfinished > 0 {
             let waited = tokio::time::timeout(NO_REPORT, self.wait_for_report()).await;
-            let now = reports.outstanding(tally);
+            let now = reports.unfinished(tally);
             match waited {
                 Ok(waited) => waited?,
-                Err(_) if now == outstanding => return Ok(false),
+                Err(_) if now == unfinished => return Ok(false),
                 Err(_) => {}
             }
-            outstanding = now;
+            unfinished = now;
         }
         Ok(true)
     }
