@@ -6,7 +6,7 @@ use crate::contender::{AT_LEAST_ONCE, EXACTLY_ONCE, Settings};
 
 /// Measures Kafkastore against a bare copy, on a real Redis and a real Apache Kafka.
 ///
-/// Without a command it is the run of record, some 45 minutes with the usual rounds: throughput; the same with user agents
+/// Without a command it is the run of record, some 20 minutes with the usual rounds: throughput; the same with user agents
 /// never seen before; latency; and whether the targets are met. Let the machine do nothing else meanwhile.
 #[derive(Parser)]
 #[command(
@@ -24,7 +24,7 @@ pub struct CommandLine {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Bare copies with one and two loops, at least once, exactly once: rate, CPU, memory (15 minutes)
+    /// Bare copies with one and two loops, at least once, exactly once: rate, CPU, memory (8 minutes)
     Throughput(Throughput),
     /// From push to readable at 1, 10 and 50 % of the highest rate, in both ways of delivering (4 minutes)
     Latency(Latency),
