@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{Commands, Connection};
 
-use crate::harness::{Kafka, KafkaOptions, Redis, Usage, end_offsets, wait_until};
+use crate::harness::{Kafka, KafkaOptions, Redis, Usage, end_offsets, wait_until, waiting};
 
 /// The topics of made-up lines.
 pub const TOPICS: [&str; 2] = ["clicks", "inapp"];
@@ -74,9 +74,9 @@ impl Servers {
         &mut self.connections
     }
 
-    /// Lines in the queue.
+    /// Lines that nobody has reserved.
     pub fn waiting(&mut self) -> u64 {
-        self.connections.iter_mut().map(|redis| redis.llen::<_, u64>(QUEUE).expect("redis answers")).sum()
+        self.connections.iter_mut().map(|redis| waiting(redis, QUEUE).expect("redis answers")).sum()
     }
 
     /// Whether workers have acknowledged all that they have reserved.

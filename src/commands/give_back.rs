@@ -13,7 +13,7 @@ use crate::queue::in_flight::{self, Occupied};
 use crate::queue::lease::RENEWAL;
 use crate::queue::slot::Error;
 use crate::queue::status::{self, FRESH_SECONDS};
-use crate::queue::{self, Batch, Delivery, Link, Server, Slot};
+use crate::queue::{self, Batch, Delivery, Link, Server, Slot, rest};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -63,6 +63,10 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     for (server, slots) in work {
         let slots: Vec<u64> = slots.iter().map(|slot| slot.slot).collect();
+        // First, so that they come to stand behind what was reserved before them.
+        rest::put_back(&mut server.link(), true).await.map_err(|error| {
+            Failure::Unavailable(format!("{}: {error}; run give-back again", server.name()))
+        })?;
         let mut work = Work {
             server,
             exactly_once: &exactly_once,

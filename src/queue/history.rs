@@ -126,7 +126,7 @@ pub async fn record(link: &mut Link, counted: &Counted) -> Result<(), redis::Red
         .key(&keys.queue)
         .key(&keys.invalid)
         .key(&keys.batches)
-        .arg(keys.inflight(""))
+        .key(&keys.rest)
         .arg(&keys.history_prefix)
         .arg(RECENT)
         .arg(NAMES_A_STEP)

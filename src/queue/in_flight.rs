@@ -52,7 +52,7 @@ fn group(batches: &BTreeMap<String, String>) -> Result<Vec<Occupied>, super::Err
         let slot = slots.entry(number).or_insert(new);
         slot.batches += 1;
         let entry: Option<Entry> = entry.parse().ok();
-        slot.is_known &= entry.as_ref().is_some_and(|entry| entry.format == FORMAT);
+        slot.is_known &= entry.as_ref().is_some_and(|entry| entry.format <= FORMAT);
         slot.has_exactly_once |= entry.is_some_and(|entry| entry.mode == Delivery::ExactlyOnce);
     }
     Ok(slots.into_values().collect())
@@ -67,8 +67,8 @@ mod tests {
         let batches = [
             ("0:7", "1 1465287057000001 at-least-once 0 - -"),
             ("0:8", "1 1465287057000002 at-least-once 0 - -"),
-            ("10:5", "2 1465287057000002 at-least-once 0 - -"),
-            ("2:5", "1 1465287057000002 exactly-once 0 - -"),
+            ("10:5", "3 1465287057000002 at-least-once 0 - - 10:5 7 0"),
+            ("2:5", "2 1465287057000002 exactly-once 0 - - 0:7 10 7"),
             ("3:5", "1 1465287057000002 at-most-once 0 - -"),
         ];
         let batches = batches.map(|(field, entry)| (field.to_owned(), entry.to_owned())).into();

@@ -6,6 +6,7 @@
 //! - [`slot`]: what the holder of a slot may do: reserve, read, reject, acknowledge
 //! - [`batch`]: a reserved batch and what is on record about it
 //! - [`in_flight`]: which slots hold batches
+//! - [`rest`]: lines in flight that no batch has yet
 //! - [`idle`]: waiting for lines without asking for them
 //! - [`recovery`]: slots whose owner has gone
 //! - [`invalid`]: the list of rejected lines
@@ -20,6 +21,7 @@ pub mod in_flight;
 pub mod invalid;
 pub mod lease;
 pub mod recovery;
+pub mod rest;
 mod scripts;
 pub mod server;
 pub mod settings;

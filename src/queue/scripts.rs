@@ -5,25 +5,27 @@ use std::sync::LazyLock;
 use redis::Script;
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
+    ($($name:ident = $($file:literal),+;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
+            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $file))),+)));)*
     };
 }
 
 scripts! {
-    ACKNOWLEDGE = "acknowledge.lua";
+    ACKNOWLEDGE = "lines.lua", "acknowledge.lua";
     COUNT_INVALID = "count_invalid.lua";
-    GIVE_BACK = "give_back.lua";
+    GIVE_BACK = "lines.lua", "give_back.lua";
     HEARTBEAT = "heartbeat.lua";
     PAUSE = "pause.lua";
     RECORD = "record.lua";
+    PUT_BACK = "lines.lua", "put_back.lua";
     READ_INVALID = "read_invalid.lua";
-    REJECT = "reject.lua";
+    REJECT = "lines.lua", "reject.lua";
     RELEASE = "release.lua";
     RENEW = "renew.lua";
-    RESERVE = "reserve.lua";
+    RESERVE = "lines.lua", "reserve.lua";
     RETIRE = "retire.lua";
+    SHORTEN = "lines.lua", "shorten.lua";
     SUSPECT = "suspect.lua";
     TAKE_INVALID = "take_invalid.lua";
     TAKE_OVER = "take_over.lua";

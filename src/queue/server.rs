@@ -20,6 +20,8 @@ pub struct Keys {
     /// A random name for this database.
     pub id: String,
     pub batches: String,
+    /// The lines of an in-flight list that no batch has yet.
+    pub rest: String,
     pub seq: String,
     pub paused: String,
     pub workers: String,
@@ -43,6 +45,7 @@ impl Keys {
             invalid: invalid.to_owned(),
             id: key("id"),
             batches: key("batches"),
+            rest: key("rest"),
             seq: key("seq"),
             paused: key("paused"),
             workers: key("workers"),
@@ -65,9 +68,13 @@ impl Keys {
         format!("{}{slot}", self.lease_prefix)
     }
 
-    /// `field` is `<slot>:<seq>`, as in the hash of batches.
-    pub fn inflight(&self, field: &str) -> String {
-        format!("{}{field}", self.inflight_prefix)
+    pub fn inflight_prefix(&self) -> &str {
+        &self.inflight_prefix
+    }
+
+    /// `list` is `<slot>:<seq>`, as in a [`Range`](super::batch::Range).
+    pub fn inflight(&self, list: &str) -> String {
+        format!("{}{list}", self.inflight_prefix)
     }
 }
 

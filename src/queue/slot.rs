@@ -13,11 +13,11 @@ use super::scripts;
 use super::server::{Link, Server};
 use crate::payload::Reason;
 
-/// Redis memory that one batch may take: copying more would block the trackers' pushes.
-const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// About how much is read, or written to the invalid list, by one call.
+mod read;
+
+/// About how much is written to the invalid list by one call.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Lines that one call rejects at most.
+/// Lines that one call reads or rejects at most.
 const CALL_LINES: usize = 1000;
 
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,7 @@ impl Slot {
             .arg(&token)
             .arg(lease_ms())
             .arg(new_token())
+            .arg(keys.inflight_prefix())
             .arg(FORMAT)
             .arg(Delivery::ALL.map(Delivery::as_str).as_slice());
         let answer: Vec<String> = link.run(&script).await?;
@@ -148,8 +149,6 @@ impl Slot {
             batches.push(Batch {
                 slot: number,
                 seq: batch[0].parse().map_err(|_| Error::Answer(batch[0].clone()))?,
-                len: 0,
-                bytes: 0,
                 entry: parse_entry(&batch[1])?,
                 convicted: batch[2].parse().ok(),
             });
@@ -195,7 +194,7 @@ impl Slot {
         self.link.server()
     }
 
-    /// Reserves the first lines of the queue, `batch_size` at most.
+    /// Reserves the next lines of the queue, `batch_size` at most.
     ///
     /// # Errors
     /// When the lease is lost or Redis does not answer; a batch that was reserved all the same comes with the next call.
@@ -214,14 +213,15 @@ impl Slot {
             .key(&keys.paused)
             .key(self.lease.key())
             .key(&keys.id)
+            .key(&keys.rest)
             .arg(self.lease.token())
             .arg(&self.installation)
             .arg(self.number)
             .arg(seq)
             .arg(batch_size)
-            .arg(BATCH_MAX_BYTES)
             .arg(FORMAT)
-            .arg(mode.as_str());
+            .arg(mode.as_str())
+            .arg(keys.inflight_prefix());
         let answer = self.call(&script).await?;
         match status(&answer) {
             "empty" => Ok(Reservation::Empty),
@@ -229,45 +229,14 @@ impl Slot {
             // Stale: another was in the slot, and our seqs lie behind his by as many microseconds as he came later.
             "strange" | "stale" => Ok(Reservation::Strange),
             _ => {
-                let (_, len, bytes, entry): (String, usize, usize, String) = from_values(answer)?;
+                let (_, entry): (String, String) = from_values(answer)?;
                 // Only now: until an answer has come, the same seq must be asked for again.
                 self.next_seq += 1;
                 self.held.insert(seq);
                 let entry = parse_entry(&entry)?;
-                let batch = Batch { slot: self.number, seq, len, bytes, entry, convicted: None };
-                Ok(Reservation::Batch(batch))
+                Ok(Reservation::Batch(Batch { slot: self.number, seq, entry, convicted: None }))
             }
         }
-    }
-
-    /// Reads the lines of a batch with their places in it; rejected ones are left out.
-    ///
-    /// # Errors
-    /// When Redis does not answer.
-    pub async fn read(&mut self, batch: &Batch) -> Result<Vec<(usize, Vec<u8>)>, Error> {
-        let key = self.server().keys().inflight(&batch.field());
-        let (mut len, mut bytes) = (batch.len, batch.bytes);
-        if len == 0 {
-            let mut pipeline = redis::pipe();
-            pipeline.llen(&key).cmd("MEMORY").arg("USAGE").arg(&key).arg("SAMPLES").arg(0);
-            let found: (usize, Option<usize>) = self.link.query(&pipeline).await?;
-            (len, bytes) = (found.0, found.1.unwrap_or_default());
-        }
-        let calls = bytes / CALL_BYTES + 1;
-        let lines_a_call = len.div_ceil(calls).max(1);
-        let mut lines = Vec::with_capacity(len);
-        while lines.len() < len {
-            let first = lines.len();
-            let last = (first + lines_a_call).min(len) - 1;
-            let mut pipeline = redis::pipe();
-            pipeline.lrange(&key, index(first), index(last));
-            let (range,): (Vec<Vec<u8>>,) = self.link.query(&pipeline).await?;
-            if range.is_empty() {
-                break;
-            }
-            lines.extend(range);
-        }
-        Ok(lines.into_iter().enumerate().filter(|(_, line)| line != TOMBSTONE).collect())
     }
 
     /// Moves lines of a batch to the invalid list; those that were moved before are passed over.
@@ -284,14 +253,16 @@ impl Slot {
             rest = later;
             let mut script = scripts::REJECT.prepare_invoke();
             script
-                .key(keys.inflight(&batch.field()))
+                .key(keys.inflight(&batch.entry.lines.list))
                 .key(&keys.invalid)
                 .key(self.lease.key())
                 .key(&keys.totals)
+                .key(&keys.batches)
                 .arg(self.lease.token())
                 .arg(TOMBSTONE)
                 .arg(bounds.lines)
-                .arg(bounds.bytes);
+                .arg(bounds.bytes)
+                .arg(batch.field());
             for line in now {
                 script.arg(line.index).arg(line.reason.as_str()).arg(&line.record);
             }
@@ -311,17 +282,17 @@ impl Slot {
     /// When the lease is lost or Redis does not answer.
     pub async fn acknowledge(&mut self, batch: &Batch, topics: &[TopicCount]) -> Result<(), Error> {
         let keys = self.server().keys().clone();
-        let field = batch.field();
         let mut script = scripts::ACKNOWLEDGE.prepare_invoke();
         script
-            .key(keys.inflight(&field))
+            .key(keys.inflight(&batch.entry.lines.list))
             .key(&keys.batches)
             .key(self.lease.key())
             .key(&keys.totals)
             .key(&keys.topics)
             .key(&keys.topic_bytes)
+            .key(&keys.rest)
             .arg(self.lease.token())
-            .arg(&field);
+            .arg(batch.field());
         for count in topics {
             script.arg(&count.topic).arg(count.lines).arg(count.bytes);
         }
@@ -401,15 +372,15 @@ impl Slot {
     /// When the lease is lost or Redis does not answer.
     pub async fn give_back(&mut self, batch: &Batch) -> Result<u64, Error> {
         let keys = self.server().keys().clone();
-        let field = batch.field();
         let mut script = scripts::GIVE_BACK.prepare_invoke();
         script
             .key(&keys.queue)
-            .key(keys.inflight(&field))
+            .key(keys.inflight(&batch.entry.lines.list))
             .key(&keys.batches)
             .key(self.lease.key())
+            .key(&keys.rest)
             .arg(self.lease.token())
-            .arg(&field)
+            .arg(batch.field())
             .arg(TOMBSTONE);
         let mut total = 0;
         loop {
@@ -466,10 +437,6 @@ fn status(answer: &[Value]) -> &str {
 
 fn from_values<T: redis::FromRedisValue>(values: Vec<Value>) -> Result<T, Error> {
     redis::from_redis_value(Value::Array(values)).map_err(|error| Error::Answer(error.to_string()))
-}
-
-fn index(place: usize) -> isize {
-    isize::try_from(place).expect("no batch holds so many lines")
 }
 
 /// How many of `lines` one call takes: at least one.

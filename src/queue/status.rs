@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{Entry, Range, from_end};
 use super::scripts;
 use super::server::Link;
 use crate::payload::Payload;
@@ -72,7 +73,9 @@ pub async fn read(link: &mut Link) -> Result<Status, redis::RedisError> {
         .llen(&keys.invalid)
         .lindex(&keys.queue, 0)
         .exists(&keys.paused)
-        .hkeys(&keys.batches)
+        // After the queue and before the batches: a line that moves on meanwhile may count twice, never not at all.
+        .get(&keys.rest)
+        .hvals(&keys.batches)
         .hgetall(&keys.workers)
         .hgetall(&keys.totals)
         .cmd("TIME");
@@ -81,22 +84,23 @@ pub async fn read(link: &mut Link) -> Result<Status, redis::RedisError> {
         u64,
         Option<Vec<u8>>,
         bool,
+        Option<String>,
         Vec<String>,
         BTreeMap<String, String>,
         BTreeMap<String, u64>,
         (i64, i64),
     );
-    let (depth, invalid, head, is_paused, fields, workers, totals, (now, _)): Answer =
+    let (queued, invalid, mut head, is_paused, rest, entries, workers, totals, (now, _)): Answer =
         link.query(&pipeline).await?;
-    let mut in_flight = 0;
-    if !fields.is_empty() {
+    let rest: Option<Range> = rest.and_then(|rest| rest.parse().ok());
+    if let Some(rest) = &rest {
         let mut pipeline = redis::pipe();
-        for field in &fields {
-            pipeline.llen(keys.inflight(field));
-        }
-        let lengths: Vec<u64> = link.query(&pipeline).await?;
-        in_flight = lengths.iter().sum();
+        pipeline.lindex(keys.inflight(&rest.list), from_end(rest.from));
+        (head,) = link.query(&pipeline).await?;
     }
+    let entries = entries.iter().filter_map(|entry| entry.parse::<Entry>().ok());
+    let in_flight = entries.map(|entry| entry.lines.count() as u64).sum();
+    let depth = queued + rest.map_or(0, |rest| rest.count() as u64);
     let epoch = head.and_then(|line| Some(Payload::parse(&line, &None).ok()?.epoch));
     let rejected = totals
         .iter()

@@ -194,7 +194,7 @@ async fn work(
     }
     keepers.shutdown().await;
     for source in &sources {
-        upkeep::retire(worker, source).await;
+        upkeep::retire(worker, source, &stop).await;
     }
     Ok(())
 }

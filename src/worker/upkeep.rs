@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{Source, Worker};
+use super::{Source, Stop, Worker};
 use crate::queue::lease::RENEWAL;
 use crate::queue::status::{self, Heartbeat};
-use crate::queue::{Link, Server, history};
+use crate::queue::{Link, Server, history, rest};
 use crate::stats::{Counter, Figures};
 
 /// How soon to try again when Redis does not answer: after it restarts, owners must be first at their leases.
@@ -70,16 +70,22 @@ async fn record(worker: &Worker, source: &Source, link: &mut Link) {
     }
 }
 
-/// Takes this worker off the list of those that live, and tells its last counts. A stop waits once for a Redis that is
-/// away, not twice.
-pub(super) async fn retire(worker: &Worker, source: &Source) {
+/// Takes this worker off the list of those that live, leaves the queue as others know it, and tells its last counts. A stop
+/// waits once for a Redis that is away, not twice.
+pub(super) async fn retire(worker: &Worker, source: &Source, stop: &Stop) {
+    let server = source.server.name();
     let mut link = source.server.link();
-    match status::retire(&mut link, &worker.id).await {
-        Ok(()) => record(worker, source, &mut link).await,
-        Err(error) => {
-            info!(server = source.server.name(), %error, "heartbeat not withdrawn, it will run out");
-        }
+    if let Err(error) = status::retire(&mut link, &worker.id).await {
+        info!(server, %error, "heartbeat not withdrawn, it will run out");
+        return;
     }
+    tokio::select! {
+        put_back = rest::put_back(&mut link, false) => if let Err(error) = put_back {
+            info!(server, %error, "lines that wait were not put back into the queue, the next worker finds them");
+        },
+        () = stop.overdue() => info!(server, "lines that wait are left beside the queue for the next worker"),
+    }
+    record(worker, source, &mut link).await;
 }
 
 /// Looks for a newer country database; never returns.

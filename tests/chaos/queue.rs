@@ -6,6 +6,8 @@ use std::time::Duration;
 use redis::{Client, Commands, Connection, RedisResult};
 use serde_json::Value;
 
+use crate::harness;
+
 pub const NAME: &str = "click_queue";
 pub const INVALID: &str = "click_invalid";
 
@@ -40,11 +42,17 @@ pub fn is_leased(connection: &mut Connection, slot: &str) -> RedisResult<bool> {
 
 /// The lines of a batch.
 pub fn lines(connection: &mut Connection, field: &str) -> RedisResult<Vec<Vec<u8>>> {
-    connection.lrange(format!("{NAME}:inflight:{field}"), 0, -1)
+    let entry: Option<String> = connection.hget(format!("{NAME}:batches"), field)?;
+    let [.., list, from, to] = entry.iter().flat_map(|entry| entry.split(' ')).collect::<Vec<&str>>()[..]
+    else {
+        return Ok(Vec::new());
+    };
+    let place = |word: &str| word.parse::<isize>().expect("a place in a list");
+    connection.lrange(format!("{NAME}:inflight:{list}"), -place(from), -place(to) - 1)
 }
 
 pub fn depth(connection: &mut Connection) -> RedisResult<u64> {
-    connection.llen(NAME)
+    harness::waiting(connection, NAME)
 }
 
 /// The batches in the slots of a worker, as its last heartbeat tells. One that has not been heard of for a while may have

@@ -135,6 +135,21 @@ pub fn connect(url: &str) -> Connection {
     try_connect(url).unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
+/// Returns how many lines no worker has reserved: those of the queue, and those that wait in a list beside it. One that comes
+/// to stand there at this moment may count twice.
+///
+/// # Errors
+/// When Redis does not answer.
+pub fn waiting(connection: &mut Connection, queue: &str) -> RedisResult<u64> {
+    let (queued, rest): (u64, Option<String>) =
+        ::redis::pipe().llen(queue).get(format!("{queue}:rest")).query(connection)?;
+    let [.., from, to] = rest.iter().flat_map(|rest| rest.split(' ')).collect::<Vec<&str>>()[..] else {
+        return Ok(queued);
+    };
+    let place = |word: &str| word.parse::<u64>().expect("a place in a list");
+    Ok(queued + place(from) - place(to))
+}
+
 fn try_connect(url: &str) -> RedisResult<Connection> {
     let address = if url.starts_with("rediss:") { format!("{url}#insecure") } else { url.to_owned() };
     let connection = Client::open(address)?.get_connection_with_timeout(Duration::from_secs(5))?;

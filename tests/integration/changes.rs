@@ -186,8 +186,8 @@ fn two_redis_servers_and_two_installations_share_a_kafka() {
     other.wait_until_drained(MINUTE);
     let batches = format!("{}:batches", scene.queue);
     wait_until(MINUTE + TAKEN_OVER, "the second server is drained", || {
-        let left: (u64, u64) = redis::pipe().llen(&scene.queue).hlen(&batches).query(&mut on_second).unwrap();
-        left == (0, 0)
+        harness::waiting(&mut on_second, &scene.queue).unwrap() == 0
+            && on_second.hlen::<_, u64>(&batches).unwrap() == 0
     });
     scene.arrived().assert_each_once(0..60_000);
 }

@@ -58,6 +58,8 @@ fn sigterm_in_mid_run_finishes_what_is_in_flight() {
     assert!(worker.wait(Duration::from_secs(6)).success());
     assert_eq!(scene.batches(), 0, "in flight after a stop");
     assert!(scene.depth() > 0, "it had drained before the stop: nothing was tested");
+    let queued: u64 = scene.connection.llen(&scene.queue).unwrap();
+    assert_eq!(queued, scene.depth(), "all that waits stands where any program finds it");
     let leases: Vec<String> = scene.connection.keys(scene.key("lease:*")).unwrap();
     assert!(leases.is_empty(), "{leases:?}");
 

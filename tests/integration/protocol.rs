@@ -1,171 +1,22 @@
 //! The scripts by themselves: what a second, late or lost call does, and what they leave alone.
 
-use redis::{Commands, Connection, Script, Value};
+use redis::{Commands, Value};
 
-use crate::harness;
+mod queue;
+mod ranges;
 
-const TOMBSTONE: &str = "\0kafkastore:rejected";
-const EIGHT_MIB: u64 = 8 * 1024 * 1024;
-
-/// A queue `q` in a database of its own.
-struct Queue {
-    connection: Connection,
-    /// The random name of the database, as the last one to take a slot was told.
-    id: String,
-}
-
-macro_rules! script {
-    ($file:literal) => {
-        Script::new(include_str!(concat!("../../src/queue/scripts/", $file, ".lua")))
-    };
-}
-
-impl Queue {
-    fn with_lines(lines: u64) -> Self {
-        let mut connection = harness::connect(&harness::redis().fresh_database());
-        for number in 0..lines {
-            let _: u64 = connection.rpush("q", format!("line {number}")).unwrap();
-        }
-        Self { connection, id: String::new() }
-    }
-
-    /// Gives the slot.
-    fn take_slot(&mut self, token: &str) -> u64 {
-        let (slot, _, _, id): (u64, String, String, String) = script!("take_slot")
-            .key("q:batches")
-            .key("q:seq")
-            .key("q:id")
-            .arg("q:lease:")
-            .arg(token)
-            .arg(15_000)
-            .arg(format!("id of {token}"))
-            .invoke(&mut self.connection)
-            .unwrap();
-        self.id = id;
-        slot
-    }
-
-    fn reserve(
-        &mut self,
-        token: &str,
-        slot: u64,
-        seq: u64,
-        size: u64,
-        bytes: u64,
-    ) -> Result<Vec<Value>, String> {
-        script!("reserve")
-            .key("q")
-            .key(format!("q:inflight:{slot}:{seq}"))
-            .key("q:batches")
-            .key("q:seq")
-            .key("q:paused")
-            .key(format!("q:lease:{slot}"))
-            .key("q:id")
-            .arg(token)
-            .arg(&self.id)
-            .arg(slot)
-            .arg(seq)
-            .arg(size)
-            .arg(bytes)
-            .arg(1)
-            .arg("at-least-once")
-            .invoke(&mut self.connection)
-            .map_err(|error| error.to_string())
-    }
-
-    fn reserve_status(&mut self, token: &str, slot: u64, seq: u64) -> String {
-        first(&self.reserve(token, slot, seq, 3, EIGHT_MIB).unwrap())
-    }
-
-    fn reject(&mut self, token: &str, field: &str, index: u64) -> Vec<Value> {
-        script!("reject")
-            .key(format!("q:inflight:{field}"))
-            .key("invalid")
-            .key("q:lease:0")
-            .key("q:stats:totals")
-            .arg(token)
-            .arg(TOMBSTONE)
-            .arg(100)
-            .arg(100_000)
-            .arg(index)
-            .arg("ip")
-            .arg(format!("record {index}"))
-            .invoke(&mut self.connection)
-            .unwrap()
-    }
-
-    fn acknowledge(&mut self, token: &str, field: &str) -> String {
-        let answer: Vec<Value> = script!("acknowledge")
-            .key(format!("q:inflight:{field}"))
-            .key("q:batches")
-            .key("q:lease:0")
-            .key("q:stats:totals")
-            .key("q:stats:topics")
-            .key("q:stats:bytes")
-            .arg(token)
-            .arg(field)
-            .arg("clicks")
-            .arg(2)
-            .arg(200)
-            .invoke(&mut self.connection)
-            .unwrap();
-        first(&answer)
-    }
-
-    fn take_over(&mut self, slot: u64, token: &str) -> Vec<String> {
-        script!("take_over")
-            .key("q:batches")
-            .key(format!("q:lease:{slot}"))
-            .key("q:id")
-            .arg(slot)
-            .arg(token)
-            .arg(15_000)
-            .arg(format!("id of {token}"))
-            .arg(1)
-            .arg("at-least-once")
-            .arg("exactly-once")
-            .invoke(&mut self.connection)
-            .unwrap()
-    }
-
-    fn suspect(&mut self, token: &str, field: &str, line: &str) {
-        let _: Vec<String> = script!("suspect")
-            .key("q:batches")
-            .key("q:lease:0")
-            .arg(token)
-            .arg(field)
-            .arg(line)
-            .invoke(&mut self.connection)
-            .unwrap();
-    }
-
-    fn renew(&mut self, token: &str) -> String {
-        script!("renew").key("q:lease:0").arg(token).arg(15_000).invoke(&mut self.connection).unwrap()
-    }
-
-    fn list(&mut self, key: &str) -> Vec<String> {
-        self.connection.lrange(key, 0, -1).unwrap()
-    }
-
-    fn end_lease(&mut self) {
-        let _: u64 = self.connection.del("q:lease:0").unwrap();
-    }
-}
-
-fn first(answer: &[Value]) -> String {
-    redis::from_redis_value_ref(&answer[0]).unwrap()
-}
+use queue::{Queue, TOMBSTONE, first, script};
 
 #[test]
 fn a_reservation_whose_answer_was_lost_is_given_again() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
-    let once = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
-    let twice = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    let once = queue.reserve("a", 0, 5, 3).unwrap();
+    let twice = queue.reserve("a", 0, 5, 3).unwrap();
     assert_eq!(first(&once), "batch");
     assert_eq!(once, twice);
-    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", "line 1", "line 2"]);
-    assert_eq!(queue.list("q").len(), 7);
+    assert_eq!(queue.batch("0:5"), ["line 0", "line 1", "line 2"]);
+    assert_eq!(queue.waiting(), 7);
 }
 
 #[test]
@@ -173,9 +24,9 @@ fn a_queue_that_is_taken_whole_outlives_the_time_it_was_given() {
     let mut queue = Queue::with_lines(3);
     queue.take_slot("a");
     let _: bool = queue.connection.expire("q", 60).unwrap();
-    let once = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
-    assert_eq!(once, queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap());
-    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", "line 1", "line 2"]);
+    let once = queue.reserve("a", 0, 5, 3).unwrap();
+    assert_eq!(once, queue.reserve("a", 0, 5, 3).unwrap());
+    assert_eq!(queue.batch("0:5"), ["line 0", "line 1", "line 2"]);
     assert_eq!(queue.list("q").len(), 0);
     let left: i64 = queue.connection.ttl("q:inflight:0:5").unwrap();
     assert_eq!(left, -1, "it would vanish in {left} s");
@@ -185,18 +36,18 @@ fn a_queue_that_is_taken_whole_outlives_the_time_it_was_given() {
 fn a_late_copy_of_a_reservation_takes_nothing() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     assert_eq!(queue.acknowledge("a", "0:5"), "ok");
     assert_eq!(queue.reserve_status("a", 0, 5), "stale");
     assert_eq!(queue.reserve_status("a", 0, 4), "stale");
-    assert_eq!(queue.list("q").len(), 7);
+    assert_eq!(queue.waiting(), 7);
 }
 
 #[test]
 fn nothing_is_done_without_the_lease() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     assert_eq!(queue.reserve_status("b", 0, 6), "lost");
     assert_eq!(first(&queue.reject("b", "0:5", 0)), "lost");
     assert_eq!(queue.acknowledge("b", "0:5"), "lost");
@@ -204,7 +55,7 @@ fn nothing_is_done_without_the_lease() {
     assert_eq!(queue.reserve_status("a", 0, 6), "absent");
     assert_eq!(first(&queue.reject("a", "0:5", 0)), "absent");
     assert_eq!(queue.acknowledge("a", "0:5"), "absent");
-    assert_eq!(queue.list("q:inflight:0:5").len(), 3);
+    assert_eq!(queue.batch("0:5").len(), 3);
 }
 
 #[test]
@@ -222,7 +73,7 @@ fn a_lease_is_set_again_by_its_owner_but_never_taken_from_another() {
 fn a_fresh_lane_takes_the_lowest_slot_without_lease_and_batches() {
     let mut queue = Queue::with_lines(10);
     assert_eq!((queue.take_slot("a"), queue.take_slot("b"), queue.take_slot("c")), (0, 1, 2));
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     queue.end_lease();
     let _: u64 = queue.connection.del("q:lease:1").unwrap();
     assert_eq!(queue.take_slot("d"), 1);
@@ -232,13 +83,13 @@ fn a_fresh_lane_takes_the_lowest_slot_without_lease_and_batches() {
 fn a_rejected_line_is_moved_once_and_leaves_a_tombstone() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     for expected in [1, 0] {
         let (status, moved, _): (String, u64, u64) =
             redis::from_redis_value(Value::Array(queue.reject("a", "0:5", 1))).unwrap();
         assert_eq!((status.as_str(), moved), ("ok", expected));
     }
-    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", TOMBSTONE, "line 2"]);
+    assert_eq!(queue.batch("0:5"), ["line 0", TOMBSTONE, "line 2"]);
     assert_eq!(queue.list("invalid"), ["record 1"]);
     let counted: u64 = queue.connection.hget("q:stats:totals", "invalid:ip").unwrap();
     assert_eq!(counted, 1);
@@ -246,9 +97,9 @@ fn a_rejected_line_is_moved_once_and_leaves_a_tombstone() {
 
 #[test]
 fn acknowledging_twice_counts_once() {
-    let mut queue = Queue::with_lines(10);
+    let mut queue = Queue::with_lines(3);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     assert_eq!((queue.acknowledge("a", "0:5"), queue.acknowledge("a", "0:5")), ("ok".into(), "gone".into()));
     assert_eq!(first(&queue.reject("a", "0:5", 1)), "gone");
     let delivered: u64 = queue.connection.hget("q:stats:totals", "delivered").unwrap();
@@ -262,23 +113,9 @@ fn a_key_of_another_type_stops_a_reservation_before_it_moves_anything() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
     let _: () = queue.connection.set("q:seq", "oops").unwrap();
-    let error = queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap_err();
+    let error = queue.reserve("a", 0, 5, 3).unwrap_err();
     assert!(error.contains("holds another type"), "{error}");
     assert_eq!(queue.list("q").len(), 10);
-}
-
-#[test]
-fn large_lines_make_small_batches() {
-    let mut queue = Queue::with_lines(0);
-    for _ in 0..50 {
-        let _: u64 = queue.connection.rpush("q", "x".repeat(100_000)).unwrap();
-    }
-    queue.take_slot("a");
-    let answer = queue.reserve("a", 0, 5, 1000, 1_000_000).unwrap();
-    let lines: u64 = redis::from_redis_value_ref(&answer[1]).unwrap();
-    assert!((8..=10).contains(&lines), "{lines}");
-    let one_at_least = queue.reserve("a", 0, 6, 1000, 1).unwrap();
-    assert_eq!(redis::from_redis_value_ref::<u64>(&one_at_least[1]).unwrap(), 1);
 }
 
 #[test]
@@ -286,7 +123,7 @@ fn a_slot_is_taken_over_in_order_and_only_when_nobody_holds_it() {
     let mut queue = Queue::with_lines(10);
     queue.take_slot("a");
     for seq in [9, 10, 11] {
-        queue.reserve("a", 0, seq, 2, EIGHT_MIB).unwrap();
+        queue.reserve("a", 0, seq, 2).unwrap();
     }
     assert_eq!(queue.take_over(0, "b"), ["held"]);
     queue.end_lease();
@@ -295,14 +132,19 @@ fn a_slot_is_taken_over_in_order_and_only_when_nobody_holds_it() {
     assert_eq!(answer[1], "id of a");
     let seqs: Vec<&String> = answer[2..].iter().step_by(3).collect();
     assert_eq!(seqs, ["9", "10", "11"]);
-    assert!(answer[3].ends_with("at-least-once 1 - -"), "{}", answer[3]);
+    assert!(answer[3].ends_with("at-least-once 1 - - 0:9 10 8"), "{}", answer[3]);
     assert_eq!(queue.take_over(7, "b"), ["empty"]);
 }
 
 #[test]
 fn batches_of_a_newer_release_or_another_mode_are_left_alone() {
     let mut queue = Queue::with_lines(0);
-    for entry in ["2 5 at-least-once 0 - -", "1 5 at-most-once 0 - -", "what"] {
+    for entry in [
+        "3 5 at-least-once 0 - - 0:5 9 0",
+        "2 5 at-most-once 0 - - 0:5 9 0",
+        "2 5 at-least-once 0 - -",
+        "what",
+    ] {
         let _: u64 = queue.connection.hset("q:batches", "0:5", entry).unwrap();
         assert_eq!(queue.take_over(0, "b"), ["unknown"], "{entry}");
         assert_eq!(queue.connection.hget::<_, _, String>("q:batches", "0:5").unwrap(), entry);
@@ -314,7 +156,7 @@ fn batches_of_a_newer_release_or_another_mode_are_left_alone() {
 fn a_line_is_convicted_when_two_take_overs_in_a_row_end_at_it() {
     let mut queue = Queue::with_lines(3);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     let mut convicted = Vec::new();
     // It ends at line 1, at 2, somewhere else, at 2, at 2 again; and once more before the line was rejected.
     for ended_at in ["1", "2", "-", "2", "2", "2"] {
@@ -338,28 +180,161 @@ fn a_database_has_one_name_for_all_and_under_another_nothing_is_reserved() {
     assert_eq!(queue.reserve_status("a", 0, 6), "strange");
     let _: u64 = queue.connection.del("q:id").unwrap();
     assert_eq!(queue.reserve_status("a", 0, 6), "strange");
-    assert_eq!(queue.list("q").len(), 7);
+    assert_eq!(queue.waiting(), 7);
 }
 
 #[test]
 fn lines_given_back_stand_at_the_head_in_their_order_without_tombstones() {
     let mut queue = Queue::with_lines(5);
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3, EIGHT_MIB).unwrap();
+    queue.reserve("a", 0, 5, 3).unwrap();
     queue.reject("a", "0:5", 1);
-    let answer: (String, u64, u64) = script!("give_back")
-        .key("q")
-        .key("q:inflight:0:5")
-        .key("q:batches")
-        .key("q:lease:0")
-        .arg("a")
-        .arg("0:5")
-        .arg(TOMBSTONE)
-        .invoke(&mut queue.connection)
-        .unwrap();
-    assert_eq!(answer, ("ok".to_owned(), 2, 0));
+    assert!(!queue.put_back(true));
+    assert_eq!(queue.list("q"), ["line 3", "line 4"]);
+    for given in [2, 0] {
+        assert_eq!(queue.give_back("a", "0:5"), ("ok".to_owned(), given, 0));
+    }
     assert_eq!(queue.list("q"), ["line 0", "line 2", "line 3", "line 4"]);
-    assert!(!queue.connection.hexists::<_, _, bool>("q:batches", "0:5").unwrap());
+    assert!(queue.connection.keys::<_, Vec<String>>("q:inflight:*").unwrap().is_empty());
+    assert!(!queue.connection.exists::<_, bool>("q:batches").unwrap());
+}
+
+#[test]
+fn a_batch_of_many_lines_is_given_back_in_parts() {
+    let mut queue = Queue::with_lines(0);
+    let lines: Vec<String> = (0..2500).map(|number| format!("line {number}")).collect();
+    let _: u64 = queue.connection.rpush("q", &lines).unwrap();
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 2400).unwrap();
+    while queue.put_back(true) {}
+    let answers: Vec<_> = (0..3).map(|_| queue.give_back("a", "0:5")).collect();
+    let answers: Vec<_> = answers.iter().map(|(_, given, left)| (*given, *left)).collect();
+    assert_eq!(answers, [(1000, 1400), (1000, 400), (400, 0)]);
+    assert_eq!(queue.list("q"), lines);
+}
+
+/// Whether batches end first to last or not, what stands in Redis is what nobody has acknowledged.
+#[test]
+fn a_list_goes_as_its_first_batches_do_and_no_line_moves() {
+    for order in [[5, 6, 7], [6, 5, 7], [7, 6, 5]] {
+        let mut queue = Queue::with_lines(9);
+        queue.take_slot("a");
+        for seq in [5, 6, 7] {
+            queue.reserve("a", 0, seq, 3).unwrap();
+        }
+        assert_eq!(
+            (queue.waiting(), queue.batch("0:6")),
+            (0, vec!["line 3".into(), "line 4".into(), "line 5".into()])
+        );
+        for (at, seq) in order.into_iter().enumerate() {
+            assert_eq!(queue.acknowledge("a", &format!("0:{seq}")), "ok");
+            let first = order[at + 1..].iter().min();
+            let expected: Vec<String> = first
+                .map(|first| (3 * (first - 5)..9).map(|number| format!("line {number}")).collect())
+                .unwrap_or_default();
+            assert_eq!(queue.list("q:inflight:0:5"), expected, "{order:?}, {seq} acknowledged");
+        }
+    }
+}
+
+#[test]
+fn lines_pushed_later_are_reserved_after_those_that_wait() {
+    let mut queue = Queue::with_lines(4);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3).unwrap();
+    let _: u64 = queue.connection.rpush("q", &["later 0", "later 1"]).unwrap();
+    queue.take_slot("b");
+    assert_eq!(first(&queue.reserve("b", 1, 2, 3).unwrap()), "batch");
+    assert_eq!(queue.batch("1:2"), ["line 3"]);
+    assert_eq!(first(&queue.reserve("b", 1, 3, 3).unwrap()), "batch");
+    assert_eq!(queue.batch("1:3"), ["later 0", "later 1"]);
+    assert_eq!(first(&queue.reserve("b", 1, 4, 3).unwrap()), "empty");
+}
+
+#[test]
+fn lines_that_somebody_has_deleted_are_not_waited_for() {
+    let mut queue = Queue::with_lines(9);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3).unwrap();
+    let _: u64 = queue.connection.del("q:inflight:0:5").unwrap();
+    assert_eq!(first(&queue.reserve("a", 0, 6, 3).unwrap()), "empty");
+    let _: u64 = queue.connection.rpush("q", "later").unwrap();
+    assert_eq!(first(&queue.reserve("a", 0, 6, 3).unwrap()), "batch");
+    assert_eq!(queue.batch("0:6"), ["later"]);
+
+    let mut queue = Queue::with_lines(9);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3).unwrap();
+    let _: () = queue.connection.ltrim("q:inflight:0:5", 4, -1).unwrap();
+    assert_eq!(queue.acknowledge("a", "0:5"), "ok");
+    assert_eq!(first(&queue.reserve("a", 0, 6, 9).unwrap()), "batch");
+    assert_eq!(queue.batch("0:6"), ["line 4", "line 5", "line 6", "line 7", "line 8"]);
+}
+
+#[test]
+fn lines_that_wait_become_the_queue_again() {
+    let mut queue = Queue::with_lines(7);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3).unwrap();
+    assert!(!queue.put_back(false), "a batch stands before them");
+    assert_eq!(queue.list("q").len(), 0);
+    assert_eq!(queue.acknowledge("a", "0:5"), "ok");
+    let later: Vec<String> = (0..1500).map(|number| format!("later {number}")).collect();
+    let _: u64 = queue.connection.rpush("q", &later).unwrap();
+    let mut expected: Vec<String> = (3..7).map(|number| format!("line {number}")).collect();
+    expected.extend(later);
+    assert!(queue.put_back(false));
+    assert_eq!(queue.waiting(), 1504);
+    assert!(!queue.put_back(false));
+    assert_eq!(queue.list("q"), expected);
+    let left: Vec<String> = queue.connection.keys("q:*").unwrap();
+    assert!(!left.iter().any(|key| key.starts_with("q:inflight") || key == "q:rest"), "{left:?}");
+    assert!(!queue.put_back(false));
+}
+
+/// The batch before them ends while they are put back.
+#[test]
+fn lines_that_wait_are_put_back_in_parts() {
+    let mut queue = Queue::with_lines(0);
+    let lines: Vec<String> = (0..2503).map(|number| format!("line {number}")).collect();
+    let _: u64 = queue.connection.rpush("q", &lines).unwrap();
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3).unwrap();
+    assert!(queue.put_back(true));
+    assert_eq!(queue.list("q"), lines[1503..]);
+    assert_eq!(queue.acknowledge("a", "0:5"), "ok");
+    while queue.put_back(true) {}
+    assert_eq!(queue.list("q"), lines[3..]);
+}
+
+#[test]
+fn what_is_too_much_for_a_batch_is_the_next_one() {
+    let mut queue = Queue::with_lines(9);
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 8).unwrap();
+    assert_eq!(queue.shorten("b", 5, 3), ["lost"]);
+    for _ in 0..2 {
+        assert!(queue.shorten("a", 5, 3)[1].ends_with("0:5 9 6"));
+        assert_eq!(queue.batch("0:5"), ["line 0", "line 1", "line 2"]);
+    }
+    assert_eq!(queue.reserve_status("a", 0, 6), "batch");
+    assert_eq!(queue.batch("0:6").len(), 5);
+    assert_eq!(queue.shorten("a", 5, 2), ["taken"]);
+    assert_eq!(queue.reserve_status("a", 0, 7), "batch");
+    assert_eq!(queue.batch("0:7"), ["line 8"]);
+    assert_eq!(queue.shorten("a", 8, 2), ["gone"]);
+    assert_eq!(queue.acknowledge("a", "0:6"), "ok");
+    assert_eq!(queue.shorten("a", 5, 2), ["taken"], "Kafka may have a batch of that seq");
+}
+
+/// A release ago each batch had a list of its own.
+#[test]
+fn batches_of_the_release_before_are_taken_over() {
+    let mut queue = Queue::with_lines(0);
+    let _: u64 = queue.connection.rpush("q:inflight:0:5", &["line 0", "line 1"]).unwrap();
+    let _: u64 = queue.connection.hset("q:batches", "0:5", "1 7 exactly-once 1 - 1").unwrap();
+    assert_eq!(queue.take_over(0, "b")[3], "2 7 exactly-once 2 1 - 0:5 2 0");
+    assert_eq!(queue.batch("0:5"), ["line 0", "line 1"]);
 }
 
 #[test]

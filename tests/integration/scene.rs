@@ -81,7 +81,7 @@ impl Scene {
     }
 
     pub fn depth(&mut self) -> u64 {
-        self.connection.llen(&self.queue).unwrap()
+        harness::waiting(&mut self.connection, &self.queue).unwrap()
     }
 
     /// Batches that were reserved and are not acknowledged yet.

@@ -71,3 +71,24 @@ async fn a_lane_leaves_a_slot_in_which_its_seq_is_refused() {
     assert!(matches!(reserve(&mut slot).await, Reservation::Strange));
     assert_eq!(connection.llen::<_, u64>("q").unwrap(), 4);
 }
+
+/// How long lines are is known once they are read: a batch of long ones is cut short, and nothing of it lost.
+#[tokio::test]
+async fn long_lines_make_small_batches() {
+    let redis = Redis::start(&[]);
+    let mut connection = harness::connect(&redis.url());
+    let lines: Vec<String> = (0..400).map(|number| format!("{number} {}", "x".repeat(100_000))).collect();
+    let _: u64 = connection.rpush("q", &lines).unwrap();
+    let mut slot = Slot::take(&server(&redis.url())).await.unwrap();
+    let (mut read, mut batches) = (Vec::new(), 0);
+    while let Reservation::Batch(mut batch) = slot.reserve(1000, Delivery::AtLeastOnce).await.unwrap() {
+        let now = slot.read(&mut batch).await.unwrap();
+        assert!((50..=100).contains(&now.len()) || read.len() + now.len() == 400, "{} lines", now.len());
+        assert_eq!(slot.read(&mut batch).await.unwrap(), now, "it is as long as it was");
+        slot.acknowledge(&batch, &[]).await.unwrap();
+        read.extend(now.into_iter().map(|(_, line)| String::from_utf8(line).unwrap()));
+        batches += 1;
+    }
+    assert!(read == lines && batches >= 4, "{} lines in {batches} batches", read.len());
+    assert_eq!(connection.keys::<_, Vec<String>>("q:inflight:*").unwrap(), Vec::<String>::new());
+}

@@ -1,9 +1,8 @@
-#!lua flags=allow-oom
 -- Forgets a batch that has been delivered, and counts it. A second time it does nothing.
--- KEYS: in-flight list, batches, lease, totals, topics, bytes by topic.
+-- KEYS: in-flight list, batches, lease, totals, topics, bytes by topic, rest.
 -- ARGV: token, field, then topic, lines and bytes of each topic.
 -- Returns {status}.
-local inflight, batches, lease, totals, topics, bytes = unpack(KEYS)
+local inflight, batches, lease, totals, topics, bytes, rest = unpack(KEYS)
 local token, field = unpack(ARGV)
 
 local holder = redis.call('GET', lease)
@@ -15,9 +14,11 @@ for key, kind in pairs({[batches] = 'hash', [totals] = 'hash', [topics] = 'hash'
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
   end
 end
-if redis.call('HDEL', batches, field) == 0 then return {'gone'} end
+local entry = redis.call('HGET', batches, field)
+if not entry then return {'gone'} end
 
-redis.call('UNLINK', inflight)
+redis.call('HDEL', batches, field)
+free(inflight, (range_of(entry)), batches, rest)
 redis.call('HINCRBY', totals, 'batches', 1)
 for at = 3, #ARGV, 3 do
   redis.call('HINCRBY', topics, ARGV[at], ARGV[at + 1])

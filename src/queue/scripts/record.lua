@@ -1,14 +1,14 @@
 #!lua
 -- Adds what a worker has counted to the totals and to the history, whose oldest parts expire.
 -- Without allow-oom: where memory has run out, the worker keeps its counts and tells them later.
--- KEYS: totals of all workers, recent messages, queue, invalid list, batches.
--- ARGV: prefix of in-flight lists, prefix of the history, messages kept, names a step may have, seconds that those are kept,
+-- KEYS: totals of all workers, recent messages, queue, invalid list, batches, rest.
+-- ARGV: prefix of the history, messages kept, names a step may have, seconds that those are kept,
 -- what was counted (JSON: totals, points and tops, each an object of counts; recent, an array of strings), then name,
 -- seconds and seconds kept of each kind of step, the longest last: names are counted in that one alone.
-local metrics, recent, queue, invalid, batches = unpack(KEYS)
-local inflight_prefix, history_prefix = ARGV[1], ARGV[2]
-local recent_kept, names_a_step, names_kept = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local counted = cjson.decode(ARGV[6])
+local metrics, recent, queue, invalid, batches, rest = unpack(KEYS)
+local history_prefix = ARGV[1]
+local recent_kept, names_a_step, names_kept = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local counted = cjson.decode(ARGV[5])
 
 local function add(key, fields)
   for field, count in pairs(fields) do
@@ -16,17 +16,21 @@ local function add(key, fields)
   end
 end
 
-local in_flight = 0
-for _, field in ipairs(redis.call('HKEYS', batches)) do
-  in_flight = in_flight + redis.call('LLEN', inflight_prefix .. field)
+local function lines_of(record)
+  local from, to = string.match(record or '', '(%d+) (%d+)$')
+  return from and from - to or 0
 end
+local in_flight = 0
+for _, entry in ipairs(redis.call('HVALS', batches)) do in_flight = in_flight + lines_of(entry) end
 local gauges = {
-  depth = redis.call('LLEN', queue), invalid = redis.call('LLEN', invalid), in_flight = in_flight,
+  depth = redis.call('LLEN', queue) + lines_of(redis.call('GET', rest)),
+  invalid = redis.call('LLEN', invalid),
+  in_flight = in_flight,
 }
 
 add(metrics, counted.totals)
 local now = tonumber(redis.call('TIME')[1])
-for at = 7, #ARGV, 3 do
+for at = 6, #ARGV, 3 do
   local seconds = tonumber(ARGV[at + 1])
   local key = history_prefix .. ARGV[at] .. ':' .. string.format('%.0f', math.floor(now / seconds))
   add(key, counted.points)

@@ -1,11 +1,10 @@
-#!lua flags=allow-oom
 -- Moves lines of a batch to the invalid list and leaves a tombstone in the place of each; where one stands already,
 -- nothing happens, so that a call that is repeated writes no line twice.
--- KEYS: in-flight list, invalid list, lease, totals.
--- ARGV: token, tombstone, lines and bytes the invalid list may have, then index, reason and record of each line.
+-- KEYS: in-flight list, invalid list, lease, totals, batches.
+-- ARGV: token, tombstone, lines and bytes the invalid list may have, field, then index, reason and record of each line.
 -- Returns {status} or {'ok', lines moved, oldest lines dropped}.
-local inflight, invalid, lease, totals = unpack(KEYS)
-local token, tombstone, max_lines, max_bytes = unpack(ARGV)
+local inflight, invalid, lease, totals, batches = unpack(KEYS)
+local token, tombstone, max_lines, max_bytes, field = unpack(ARGV)
 max_lines, max_bytes = tonumber(max_lines), tonumber(max_bytes)
 
 local holder = redis.call('GET', lease)
@@ -17,15 +16,17 @@ for key, kind in pairs({[inflight] = 'list', [invalid] = 'list', [totals] = 'has
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
   end
 end
-if redis.call('EXISTS', inflight) == 0 then return {'gone'} end
+local entry = redis.call('HGET', batches, field)
+if not entry then return {'gone'} end
+local _, from, to = range_of(entry)
 
 local moved = 0
-for at = 5, #ARGV, 3 do
-  local index, reason, record = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local line = redis.call('LINDEX', inflight, index)
+for at = 6, #ARGV, 3 do
+  local place, reason, record = from - ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local line = place > to and redis.call('LINDEX', inflight, -place)
   if line and line ~= tombstone then
     redis.call('RPUSH', invalid, record)
-    redis.call('LSET', inflight, index, tombstone)
+    redis.call('LSET', inflight, -place, tombstone)
     redis.call('HINCRBY', totals, 'invalid:' .. reason, 1)
     moved = moved + 1
   end

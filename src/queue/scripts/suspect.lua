@@ -6,6 +6,6 @@ if not holder then return {'absent'} end
 if holder ~= ARGV[1] then return {'lost'} end
 local entry = redis.call('HGET', KEYS[1], ARGV[2])
 if not entry then return {'gone'} end
-local changed = string.gsub(entry, '%S+$', ARGV[3])
+local changed = string.gsub(entry, '%S+ (%S+ %S+ %S+)$', ARGV[3] .. ' %1')
 redis.call('HSET', KEYS[1], ARGV[2], changed)
 return {'ok'}

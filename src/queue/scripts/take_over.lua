@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Leases a slot that its owner left with batches in it, and counts the take-over in each of them.
--- KEYS: batches, lease, id. ARGV: slot, token, lease in milliseconds, an id for the database if it has none, the format
--- version that is known, then the delivery modes that are.
+-- KEYS: batches, lease, id. ARGV: slot, token, lease in milliseconds, an id for the database if it has none, prefix of
+-- in-flight lists, the format version that is known, then the delivery modes that are.
 -- Returns {'ok', id, seq, entry, convicted line or '-', ...}, {'held'}, {'empty'} or {'unknown'}.
 local batches, lease, id = unpack(KEYS)
-local slot, token, lease_ms, new_id, format = unpack(ARGV)
+local slot, token, lease_ms, new_id, prefix, format = unpack(ARGV)
 local is_known = {}
-for at = 6, #ARGV do is_known[ARGV[at]] = true end
+for at = 7, #ARGV do is_known[ARGV[at]] = true end
 
 if redis.call('EXISTS', lease) == 1 then return {'held'} end
 local found = {}
@@ -14,10 +14,14 @@ for _, field in ipairs(redis.call('HKEYS', batches)) do
   local seq = string.match(field, '^' .. slot .. ':(%d+)$')
   if seq then
     local entry = redis.call('HGET', batches, field)
-    local version, time, its_mode, takeovers, before, now =
-      string.match(entry, '^(%d+) (%d+) (%S+) (%d+) (%S+) (%S+)$')
+    -- Each batch had a list of its own.
+    if string.find(entry, '^1 ') then
+      entry = string.gsub(entry, '^1', '2') .. ' ' .. field .. ' ' .. redis.call('LLEN', prefix .. field) .. ' 0'
+    end
+    local version, time, its_mode, takeovers, before, now, range =
+      string.match(entry, '^(%d+) (%d+) (%S+) (%d+) (%S+) (%S+) (%d+:%d+ %d+ %d+)$')
     -- Another release's batch is that release's to finish.
-    if tonumber(version) ~= tonumber(format) or not is_known[its_mode] then return {'unknown'} end
+    if version ~= format or not is_known[its_mode] then return {'unknown'} end
     local convicted = '-'
     if now == '-' then
       before = '-'
@@ -27,7 +31,7 @@ for _, field in ipairs(redis.call('HKEYS', batches)) do
     else
       before, now = now, '-'
     end
-    local changed = table.concat({version, time, its_mode, takeovers + 1, before, now}, ' ')
+    local changed = table.concat({version, time, its_mode, takeovers + 1, before, now, range}, ' ')
     found[#found + 1] = {field = field, seq = seq, entry = changed, convicted = convicted}
   end
 end
