@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::Signal;
 
 use super::acl::{self, Operation, Resource};
 use super::admin::Admin;
@@ -144,6 +145,16 @@ impl Kafka {
     /// Ends the broker by SIGKILL, and returns when it is gone.
     pub fn kill(&self) {
         self.server.kill();
+    }
+
+    /// Makes the broker hang (SIGSTOP): connections stay open, nothing is answered.
+    pub fn pause(&self) {
+        self.server.signal(Signal::STOP);
+    }
+
+    /// Lets the broker go on after `pause`.
+    pub fn resume(&self) {
+        self.server.signal(Signal::CONT);
     }
 
     pub fn process_id(&self) -> Option<i32> {

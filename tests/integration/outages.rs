@@ -12,6 +12,9 @@ const OUTAGE: Duration = Duration::from_secs(6);
 /// Of one core, while a server is away.
 const IDLE_SHARE: f64 = 0.1;
 
+/// Shorter than a lease, and than librdkafka waits for an answer.
+const HANG: Duration = Duration::from_secs(10);
+
 /// Stays for `OUTAGE`; the worker must hardly use the CPU meanwhile.
 fn assert_idle(worker: &Program) {
     std::thread::sleep(Duration::from_secs(1));
@@ -117,6 +120,29 @@ fn a_redis_at_its_memory_limit_is_drained() {
     let _worker = scene.worker(&[]);
     scene.wait_until_drained(MINUTE);
     scene.arrived().assert_each_once(0..pushed);
+}
+
+/// What a worker holds while nothing leaves it is a few batches, however much waits.
+#[test]
+fn a_kafka_that_hangs_costs_no_memory() {
+    let kafka = Kafka::start(KafkaOptions::default());
+    let filler = "x".repeat(300);
+    for (mode, most) in [("at-least-once", 128), ("exactly-once", 192)] {
+        let mut scene = Scene::on(harness::redis(), &kafka, 2);
+        let lines = scene.lines(0..200_000);
+        let lines = lines.into_iter().map(|line| [&line[..], b" ", filler.as_bytes()].concat());
+        scene.push(&lines.collect::<Vec<_>>());
+        let worker = scene.worker(&[("DELIVERY", mode), ("LANES", "4")]);
+        wait_until(MINUTE, "it is in mid-run", || scene.delivered() > 20_000);
+        kafka.pause();
+        std::thread::sleep(HANG);
+        let memory = worker.usage().peak_resident;
+        assert!(memory < most * 1024 * 1024, "{mode}: {memory}");
+        assert!(scene.depth() > 0, "{mode}: nothing was left that could have filled it");
+        kafka.resume();
+        scene.wait_until_drained(2 * MINUTE);
+        scene.arrived().assert_each_once(0..200_000);
+    }
 }
 
 /// Trackers give Redis one second, then they drop the event.
