@@ -97,6 +97,10 @@ fn give_back_returns_what_a_dead_worker_held_in_its_order() {
     wait_until(MINUTE, "it holds batches", || scene.batches() > 0 && scene.depth() < 400);
     let refused = Program::start(&["give-back"], &scene.variables(&[]));
     assert_eq!(refused.wait(MINUTE).code(), Some(69), "a worker runs");
+    let now = status(&scene);
+    let lines = |name: &str| now[name].as_u64().unwrap();
+    assert_eq!((lines("depth"), lines("in_flight")), (scene.depth(), scene.batches() * 50));
+    assert!(now["oldest_seconds"].is_u64(), "{now}");
     worker.kill();
     let _: () = scene.connection.del(scene.key("workers")).unwrap();
     let _: () = scene.connection.del(scene.key("lease:0")).unwrap();
