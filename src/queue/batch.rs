@@ -38,7 +38,7 @@ impl Delivery {
 /// keeps its place when lines before it leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Range {
-    /// The batch that began the list, as it stands behind the prefix of the in-flight lists.
+    /// The list's name behind the prefix of the in-flight lists: the batch that began it, or that it was made for.
     pub list: String,
     pub from: usize,
     pub to: usize,
@@ -105,13 +105,14 @@ impl FromStr for Entry {
     }
 }
 
-/// Lines that stand in an in-flight list. They leave it by [`Slot::acknowledge`](super::Slot::acknowledge) alone;
-/// one that is dropped is found again by recovery.
+/// Lines that stand in an in-flight list, until [`Slot::acknowledge`](super::Slot::acknowledge) or
+/// [`Slot::give_back`](super::Slot::give_back); one that is dropped is found again by recovery.
 #[derive(Debug, Clone)]
 #[must_use = "a batch stays in flight until it is acknowledged"]
 pub struct Batch {
     pub slot: u64,
     pub seq: u64,
+    /// As it was reserved or taken over; its lines may be moved into a list of their own since.
     pub entry: Entry,
     /// A line at which two take-overs in a row ended.
     pub convicted: Option<usize>,

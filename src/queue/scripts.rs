@@ -25,7 +25,6 @@ scripts! {
     RENEW = "renew.lua";
     RESERVE = "lines.lua", "reserve.lua";
     RETIRE = "retire.lua";
-    SHORTEN = "lines.lua", "shorten.lua";
     SUSPECT = "suspect.lua";
     TAKE_INVALID = "take_invalid.lua";
     TAKE_OVER = "take_over.lua";

@@ -72,7 +72,7 @@ impl Keys {
         &self.inflight_prefix
     }
 
-    /// `list` is `<slot>:<seq>`, as in a [`Range`](super::batch::Range).
+    /// `list` is named as in a [`Range`](super::batch::Range).
     pub fn inflight(&self, list: &str) -> String {
         format!("{}{list}", self.inflight_prefix)
     }

@@ -15,10 +15,12 @@ use crate::payload::Reason;
 
 mod read;
 
+/// About how much a batch may have: lines can be 100 kB, and a worker holds several batches.
+const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// About how much is written to the invalid list by one call.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Lines that one call reads or rejects at most.
-const CALL_LINES: usize = 1000;
+/// Lines that one call rejects at most: Redis goes through half the list to each.
+const CALL_LINES: usize = 250;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -219,6 +221,7 @@ impl Slot {
             .arg(self.number)
             .arg(seq)
             .arg(batch_size)
+            .arg(BATCH_MAX_BYTES)
             .arg(FORMAT)
             .arg(mode.as_str())
             .arg(keys.inflight_prefix());
@@ -253,7 +256,6 @@ impl Slot {
             rest = later;
             let mut script = scripts::REJECT.prepare_invoke();
             script
-                .key(keys.inflight(&batch.entry.lines.list))
                 .key(&keys.invalid)
                 .key(self.lease.key())
                 .key(&keys.totals)
@@ -262,7 +264,8 @@ impl Slot {
                 .arg(TOMBSTONE)
                 .arg(bounds.lines)
                 .arg(bounds.bytes)
-                .arg(batch.field());
+                .arg(batch.field())
+                .arg(keys.inflight_prefix());
             for line in now {
                 script.arg(line.index).arg(line.reason.as_str()).arg(&line.record);
             }
@@ -284,7 +287,6 @@ impl Slot {
         let keys = self.server().keys().clone();
         let mut script = scripts::ACKNOWLEDGE.prepare_invoke();
         script
-            .key(keys.inflight(&batch.entry.lines.list))
             .key(&keys.batches)
             .key(self.lease.key())
             .key(&keys.totals)
@@ -292,7 +294,8 @@ impl Slot {
             .key(&keys.topic_bytes)
             .key(&keys.rest)
             .arg(self.lease.token())
-            .arg(batch.field());
+            .arg(batch.field())
+            .arg(keys.inflight_prefix());
         for count in topics {
             script.arg(&count.topic).arg(count.lines).arg(count.bytes);
         }
@@ -375,13 +378,13 @@ impl Slot {
         let mut script = scripts::GIVE_BACK.prepare_invoke();
         script
             .key(&keys.queue)
-            .key(keys.inflight(&batch.entry.lines.list))
             .key(&keys.batches)
             .key(self.lease.key())
             .key(&keys.rest)
             .arg(self.lease.token())
             .arg(batch.field())
-            .arg(TOMBSTONE);
+            .arg(TOMBSTONE)
+            .arg(keys.inflight_prefix());
         let mut total = 0;
         loop {
             let (_, given, left): (String, u64, u64) = from_values(self.call(&script).await?)?;

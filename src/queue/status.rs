@@ -73,7 +73,7 @@ pub async fn read(link: &mut Link) -> Result<Status, redis::RedisError> {
         .llen(&keys.invalid)
         .lindex(&keys.queue, 0)
         .exists(&keys.paused)
-        // After the queue and before the batches: a line that moves on meanwhile may count twice, never not at all.
+        // After the queue and before the batches: a line that is reserved meanwhile may count twice, never not at all.
         .get(&keys.rest)
         .hvals(&keys.batches)
         .hgetall(&keys.workers)

@@ -193,9 +193,9 @@ impl Lane {
     }
 
     /// Enriches a batch and hands it to Kafka.
-    pub async fn ship(&mut self, mut batch: Batch) -> Result<(), Ended> {
+    pub async fn ship(&mut self, batch: Batch) -> Result<(), Ended> {
         let started_at = Instant::now();
-        let lines = self.persist("read", async |slot| slot.read(&mut batch).await).await?;
+        let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
         let read_at = Instant::now();
         fail::fail_point!("read");
         let mut draft = self.enrich(&batch, &lines).await?;

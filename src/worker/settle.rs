@@ -69,8 +69,8 @@ impl Lane {
         failure: Failure,
     ) -> Result<(), Ended> {
         info!(code = %failure.code, "kafka refuses a line, rejecting it");
-        let mut batch = shipment.batch.clone();
-        let lines = self.persist("read", async |slot| slot.read(&mut batch).await).await?;
+        let batch = shipment.batch.clone();
+        let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
         let detail = failure.code.to_string();
         shipment.draft.reject_line(failure.line, &detail, |index| line_at(&lines, index));
         self.move_rejected(&batch, &mut shipment.draft).await
@@ -112,8 +112,8 @@ impl Lane {
 
     /// Rejects the lines of a shipment whose topics have turned out to be stray.
     pub(super) async fn look_topics_up(&mut self, shipment: &mut Shipment) -> Result<(), Ended> {
-        let mut batch = shipment.batch.clone();
-        let lines = self.persist("read", async |slot| slot.read(&mut batch).await).await?;
+        let batch = shipment.batch.clone();
+        let lines = self.persist("read", async |slot| slot.read(&batch).await).await?;
         self.reject_strays(&mut shipment.draft, |index| line_at(&lines, index)).await?;
         self.move_rejected(&batch, &mut shipment.draft).await
     }

@@ -189,7 +189,7 @@ fn lines_given_back_stand_at_the_head_in_their_order_without_tombstones() {
     queue.take_slot("a");
     queue.reserve("a", 0, 5, 3).unwrap();
     queue.reject("a", "0:5", 1);
-    assert!(!queue.put_back(true));
+    while queue.put_back(true) {}
     assert_eq!(queue.list("q"), ["line 3", "line 4"]);
     for given in [2, 0] {
         assert_eq!(queue.give_back("a", "0:5"), ("ok".to_owned(), given, 0));
@@ -258,6 +258,7 @@ fn lines_that_somebody_has_deleted_are_not_waited_for() {
     queue.reserve("a", 0, 5, 3).unwrap();
     let _: u64 = queue.connection.del("q:inflight:0:5").unwrap();
     assert_eq!(first(&queue.reserve("a", 0, 6, 3).unwrap()), "empty");
+    assert_eq!(queue.waiting(), 0);
     let _: u64 = queue.connection.rpush("q", "later").unwrap();
     assert_eq!(first(&queue.reserve("a", 0, 6, 3).unwrap()), "batch");
     assert_eq!(queue.batch("0:6"), ["later"]);
@@ -283,51 +284,86 @@ fn lines_that_wait_become_the_queue_again() {
     let _: u64 = queue.connection.rpush("q", &later).unwrap();
     let mut expected: Vec<String> = (3..7).map(|number| format!("line {number}")).collect();
     expected.extend(later);
-    assert!(queue.put_back(false));
-    assert_eq!(queue.waiting(), 1504);
-    assert!(!queue.put_back(false));
+    while queue.put_back(false) {
+        assert_eq!(queue.waiting(), 1504);
+    }
     assert_eq!(queue.list("q"), expected);
     let left: Vec<String> = queue.connection.keys("q:*").unwrap();
     assert!(!left.iter().any(|key| key.starts_with("q:inflight") || key == "q:rest"), "{left:?}");
     assert!(!queue.put_back(false));
 }
 
-/// The batch before them ends while they are put back.
+/// A batch stands before them, and what was pushed since is now more, now less than they are.
 #[test]
 fn lines_that_wait_are_put_back_in_parts() {
+    for later in [0, 1400, 4000] {
+        let mut queue = Queue::with_lines(0);
+        let lines: Vec<String> = (0..2503 + later).map(|number| format!("line {number}")).collect();
+        let _: u64 = queue.connection.rpush("q", &lines[..2503]).unwrap();
+        queue.take_slot("a");
+        queue.reserve("a", 0, 5, 3).unwrap();
+        assert!(!queue.put_back(false), "somebody is at work");
+        if later > 0 {
+            let _: u64 = queue.connection.rpush("q", &lines[2503..]).unwrap();
+        }
+        while queue.put_back(true) {
+            assert_eq!(queue.waiting(), 2500 + later as u64);
+        }
+        assert_eq!(queue.list("q"), lines[3..]);
+        assert_eq!(queue.give_back("a", "0:5"), ("ok".to_owned(), 3, 0));
+        assert_eq!(queue.list("q"), lines);
+        assert!(queue.connection.keys::<_, Vec<String>>("q:inflight:*").unwrap().is_empty());
+    }
+}
+
+/// It is overtaken by far: nothing else is kept for its sake, and it is where its record says.
+#[test]
+fn a_batch_that_holds_up_a_long_list_gets_one_of_its_own() {
     let mut queue = Queue::with_lines(0);
-    let lines: Vec<String> = (0..2503).map(|number| format!("line {number}")).collect();
+    let lines: Vec<String> = (0..230_000).map(|number| format!("line {number}")).collect();
     let _: u64 = queue.connection.rpush("q", &lines).unwrap();
     queue.take_slot("a");
-    queue.reserve("a", 0, 5, 3).unwrap();
-    assert!(queue.put_back(true));
-    assert_eq!(queue.list("q"), lines[1503..]);
-    assert_eq!(queue.acknowledge("a", "0:5"), "ok");
-    while queue.put_back(true) {}
-    assert_eq!(queue.list("q"), lines[3..]);
+    for (seq, size) in [(5, 3), (6, 100_000), (7, 99_000), (8, 20_000), (9, 5)] {
+        queue.reserve("a", 0, seq, size).unwrap();
+    }
+    assert_eq!(queue.acknowledge("a", "0:6"), "ok");
+    assert_eq!(queue.acknowledge("a", "0:7"), "ok");
+    assert_eq!(queue.list("q:inflight:0:5").len(), 230_000);
+    assert_eq!(queue.acknowledge("a", "0:8"), "ok");
+    assert_eq!(queue.range_of("0:5"), ("q:inflight:0:5:own".to_owned(), 3, 0));
+    assert_eq!(queue.list("q:inflight:0:5").len(), 130_000, "so much is freed at once");
+    queue.reject("a", "0:5", 1);
+    assert_eq!(queue.batch("0:5"), ["line 0", TOMBSTONE, "line 2"]);
+    assert_eq!(queue.acknowledge("a", "0:9"), "ok");
+    assert_eq!(queue.list("q:inflight:0:5"), lines[200_000..]);
+    queue.end_lease();
+    assert!(queue.take_over(0, "b")[3].ends_with("1 - - 0:5:own 3 0"));
+    assert_eq!(queue.give_back("b", "0:5"), ("ok".to_owned(), 2, 0));
+    assert_eq!(queue.list("q"), ["line 0", "line 2"]);
+    assert!(!queue.connection.exists::<_, bool>("q:inflight:0:5:own").unwrap());
 }
 
 #[test]
-fn what_is_too_much_for_a_batch_is_the_next_one() {
-    let mut queue = Queue::with_lines(9);
-    queue.take_slot("a");
-    queue.reserve("a", 0, 5, 8).unwrap();
-    assert_eq!(queue.shorten("b", 5, 3), ["lost"]);
-    for _ in 0..2 {
-        assert!(queue.shorten("a", 5, 3)[1].ends_with("0:5 9 6"));
-        assert_eq!(queue.batch("0:5"), ["line 0", "line 1", "line 2"]);
+fn long_lines_make_small_batches() {
+    for (first_lines, expected) in [(0, [83, 83]), (300, [483, 83]), (400, [483, 83])] {
+        let mut queue = Queue::with_lines(first_lines);
+        let long = vec!["x".repeat(100_000); 1000];
+        let _: u64 = queue.connection.rpush("q", &long).unwrap();
+        queue.take_slot("a");
+        for (seq, expected) in [(5, expected[0]), (6, expected[1])] {
+            queue.reserve("a", 0, seq, 3000).unwrap();
+            let (_, from, to) = queue.range_of(&format!("0:{seq}"));
+            assert_eq!(from - to, expected, "after {first_lines} short ones");
+        }
     }
-    assert_eq!(queue.reserve_status("a", 0, 6), "batch");
-    assert_eq!(queue.batch("0:6").len(), 5);
-    assert_eq!(queue.shorten("a", 5, 2), ["taken"]);
-    assert_eq!(queue.reserve_status("a", 0, 7), "batch");
-    assert_eq!(queue.batch("0:7"), ["line 8"]);
-    assert_eq!(queue.shorten("a", 8, 2), ["gone"]);
-    assert_eq!(queue.acknowledge("a", "0:6"), "ok");
-    assert_eq!(queue.shorten("a", 5, 2), ["taken"], "Kafka may have a batch of that seq");
+    let mut queue = Queue::with_lines(0);
+    let _: u64 = queue.connection.rpush("q", &["x".repeat(9_000_000), "x".repeat(9_000_000)]).unwrap();
+    queue.take_slot("a");
+    queue.reserve("a", 0, 5, 3000).unwrap();
+    assert_eq!(queue.batch("0:5").len(), 1, "one at least");
 }
 
-/// A release ago each batch had a list of its own.
+/// In format 1 each batch had a list of its own.
 #[test]
 fn batches_of_the_release_before_are_taken_over() {
     let mut queue = Queue::with_lines(0);
@@ -335,6 +371,12 @@ fn batches_of_the_release_before_are_taken_over() {
     let _: u64 = queue.connection.hset("q:batches", "0:5", "1 7 exactly-once 1 - 1").unwrap();
     assert_eq!(queue.take_over(0, "b")[3], "2 7 exactly-once 2 1 - 0:5 2 0");
     assert_eq!(queue.batch("0:5"), ["line 0", "line 1"]);
+    // Redis forgets that: what was read is rejected and acknowledged all the same.
+    let _: u64 = queue.connection.hset("q:batches", "0:5", "1 7 exactly-once 1 - 1").unwrap();
+    assert_eq!(first(&queue.reject("b", "0:5", 1)), "ok");
+    assert_eq!(queue.list("q:inflight:0:5"), ["line 0", TOMBSTONE]);
+    assert_eq!(queue.acknowledge("b", "0:5"), "ok");
+    assert!(queue.connection.keys::<_, Vec<String>>("q:inflight:*").unwrap().is_empty());
 }
 
 #[test]

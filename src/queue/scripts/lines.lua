@@ -1,52 +1,91 @@
 #!lua flags=allow-oom
--- How scripts that reserve lines, or are done with them, begin. The queue is taken whole, by RENAME: what it held is an
--- in-flight list from then on, which nothing is pushed onto and of which batches are ranges. Places are counted from its end,
--- so that they stay when lines before them leave.
+-- How scripts begin that reserve lines, reject them, or are done with them. The queue is taken whole, by RENAME: what it held
+-- is an in-flight list from then on, which nothing is pushed onto and of which batches are ranges. Places are counted from its
+-- end, so that they stay when lines before them leave. A batch is where its record says, at the moment of the call.
 
--- What a record (of a batch, or of the lines that wait for one) ends with: a list, by the name of the batch that began it, and
--- the range from the line that is `from`th from its end to the one before the `to`th.
+-- What a record (of a batch, or of the lines that wait for one) ends with: a list, by its name behind the prefix, and the range
+-- from the line that is `from`th from its end to the one before the `to`th.
 local function range_of(record)
-  local list, from, to = string.match(record or '', '(%d+:%d+) (%d+) (%d+)$')
+  local list, from, to = string.match(record or '', '(%d+:%d+%S*) (%d+) (%d+)$')
   return list, tonumber(from), tonumber(to)
 end
 
--- Where the first range of a list begins; nothing where no record is of that list.
-local function first_of(list, records)
-  local first
-  for _, record in ipairs(records) do
-    local its_list, from = range_of(record)
-    if its_list == list then first = math.max(first or 0, from) end
-  end
-  return first
+-- The same of a batch. In format 1 each had a list of its own.
+local function batch_range(prefix, field, entry)
+  local list, from, to = range_of(entry)
+  if list then return list, from, to end
+  return field, redis.call('LLEN', prefix .. field), 0
 end
 
--- Frees the lines of a list that stand before all that are in flight or wait; so many a call that Redis is not blocked long.
-local function free(key, list, batches, rest)
-  local records = redis.call('HVALS', batches)
-  records[#records + 1] = redis.call('GET', rest) or ''
-  local first = first_of(list, records)
-  if not first then
+-- The batches that stand in a list, by field, and their records.
+local function batches_in(list, batches)
+  local found = {}
+  local all = redis.call('HGETALL', batches)
+  for at = 1, #all, 2 do
+    if range_of(all[at + 1]) == list then found[all[at]] = all[at + 1] end
+  end
+  return found
+end
+
+-- Gives a batch a list of its own, so that nothing is kept or held up for its sake.
+local function detach(prefix, field, entry, batches)
+  local list, from, to = range_of(entry)
+  local own = field .. ':own'
+  local first = math.max(0, redis.call('LLEN', prefix .. list) - from)
+  local lines = redis.call('SORT', prefix .. list, 'BY', 'nosort', 'LIMIT', first, from - to, 'STORE', prefix .. own)
+  redis.call('HSET', batches, field, (string.gsub(entry, '%S+ %S+ %S+$', table.concat({own, lines, 0}, ' '))))
+end
+
+-- Frees lines at the front of a list; so many a call that Redis is not blocked for long. Says whether more is left to free.
+local function trim(key, kept)
+  local done = redis.call('LLEN', key) - kept
+  if done > 0 then redis.call('LTRIM', key, math.min(done, 100000), -1) end
+  return done > 100000
+end
+
+-- Frees the lines of a list that stand before all that are in flight or wait. A batch that has been overtaken by far leaves the
+-- list: what is behind it would be kept, and each look into the list take longer.
+local function free(prefix, list, batches, rest)
+  local key = prefix .. list
+  local first, second, field, entry = 0, 0, nil, nil
+  local rest_list, rest_from = range_of(redis.call('GET', rest))
+  if rest_list == list then first = rest_from end
+  for its_field, its_entry in pairs(batches_in(list, batches)) do
+    local _, from = range_of(its_entry)
+    if from > first then
+      first, second, field, entry = from, first, its_field, its_entry
+    elseif from > second then
+      second = from
+    end
+  end
+  if field and first - second > 200000 then
+    detach(prefix, field, entry, batches)
+    first = second
+  end
+  if first == 0 then
     redis.call('UNLINK', key)
   else
-    local done = redis.call('LLEN', key) - first
-    if done > 0 then redis.call('LTRIM', key, math.min(done, 100000), -1) end
+    trim(key, first)
   end
 end
 
--- Puts the last lines of a range at the head of the queue, without tombstones: a thousand lines or about 4 MiB. Gives how many,
--- and where the range ends now.
+-- Puts copies of the last lines of a range at the head of the queue, without tombstones: a thousand lines or about 4 MiB. Gives
+-- how many, and where the range ends now.
 local function push_back(queue, key, from, to, tombstone)
-  local pushed, bytes, last = 0, 0, math.min(from, to + 1000)
+  local pushed, bytes, last, some = 0, 0, math.min(from, to + 1000), 50
   while to < last and bytes < 4194304 do
-    local some = math.min(50, last - to)
-    local lines = redis.call('LRANGE', key, -to - some, -to - 1)
+    local count = math.min(some, last - to)
+    local lines = redis.call('LRANGE', key, -to - count, -to - 1)
     for at = #lines, 1, -1 do
+      bytes = bytes + #lines[at]
       if lines[at] ~= tombstone then
         redis.call('LPUSH', queue, lines[at])
-        pushed, bytes = pushed + 1, bytes + #lines[at]
+        pushed = pushed + 1
       end
     end
-    to = to + some
+    to = to + count
+    -- Lines of even size are read by two calls: each has to find its place in the list.
+    if bytes * 20 < 4194304 then some = 1000 end
   end
   return pushed, to
 end

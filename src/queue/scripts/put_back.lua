@@ -1,4 +1,4 @@
--- Makes the lines that wait for a batch the head of the queue again. One call moves a thousand lines or 4 MiB.
+-- Makes the lines that wait for a batch the head of the queue again, by parts: a call moves a thousand lines or 4 MiB.
 -- KEYS: queue, rest, batches. ARGV: prefix of in-flight lists, tombstone, '1' if batches may stand before them in their list.
 -- Returns 1 if there is more to do, otherwise 0.
 local queue, rest, batches = unpack(KEYS)
@@ -7,19 +7,27 @@ local prefix, tombstone, beside_batches = unpack(ARGV)
 local list, from, to = range_of(redis.call('GET', rest))
 if not list then return 0 end
 local key = prefix .. list
-if first_of(list, redis.call('HVALS', batches)) then
+local field, entry = next(batches_in(list, batches))
+if field then
   if beside_batches ~= '1' then return 0 end
-  local _, last = push_back(queue, key, from, to, tombstone)
-  if last == from then
-    redis.call('DEL', rest)
-    return 0
-  end
-  redis.call('SET', rest, table.concat({list, from, last}, ' '))
+  detach(prefix, field, entry, batches)
+  free(prefix, list, batches, rest)
   return 1
 end
 
--- The list is theirs alone: it takes in what was pushed since, and becomes the queue.
-redis.call('LTRIM', key, -from, -to - 1)
+-- The list is theirs alone. What is shorter moves: they in front of the queue, or the queue behind them.
+if from - to <= redis.call('LLEN', queue) then
+  local _, last = push_back(queue, key, from, to, tombstone)
+  if last < from then
+    redis.call('SET', rest, table.concat({list, from, last}, ' '))
+    return 1
+  end
+  redis.call('DEL', rest)
+  redis.call('UNLINK', key)
+  return 0
+end
+if trim(key, from) then return 1 end
+redis.call('LTRIM', key, 0, -to - 1)
 local moved, bytes = 0, 0
 while moved < 1000 and bytes < 4194304 do
   local line = redis.call('LMOVE', queue, key, 'LEFT', 'RIGHT')

@@ -17,7 +17,7 @@ local function add(key, fields)
 end
 
 local function lines_of(record)
-  local from, to = string.match(record or '', '(%d+) (%d+)$')
+  local from, to = string.match(record or '', '%d+:%d+%S* (%d+) (%d+)$')
   return from and from - to or 0
 end
 local in_flight = 0

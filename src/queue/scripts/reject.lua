@@ -1,27 +1,28 @@
 -- Moves lines of a batch to the invalid list and leaves a tombstone in the place of each; where one stands already,
 -- nothing happens, so that a call that is repeated writes no line twice.
--- KEYS: in-flight list, invalid list, lease, totals, batches.
--- ARGV: token, tombstone, lines and bytes the invalid list may have, field, then index, reason and record of each line.
+-- KEYS: invalid list, lease, totals, batches.
+-- ARGV: token, tombstone, lines and bytes the invalid list may have, field, prefix of in-flight lists, then index, reason and record of each line.
 -- Returns {status} or {'ok', lines moved, oldest lines dropped}.
-local inflight, invalid, lease, totals, batches = unpack(KEYS)
-local token, tombstone, max_lines, max_bytes, field = unpack(ARGV)
+local invalid, lease, totals, batches = unpack(KEYS)
+local token, tombstone, max_lines, max_bytes, field, prefix = unpack(ARGV)
 max_lines, max_bytes = tonumber(max_lines), tonumber(max_bytes)
 
 local holder = redis.call('GET', lease)
 if not holder then return {'absent'} end
 if holder ~= token then return {'lost'} end
+local entry = redis.call('HGET', batches, field)
+if not entry then return {'gone'} end
+local list, from, to = batch_range(prefix, field, entry)
+local inflight = prefix .. list
 for key, kind in pairs({[inflight] = 'list', [invalid] = 'list', [totals] = 'hash'}) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
   end
 end
-local entry = redis.call('HGET', batches, field)
-if not entry then return {'gone'} end
-local _, from, to = range_of(entry)
 
 local moved = 0
-for at = 6, #ARGV, 3 do
+for at = 7, #ARGV, 3 do
   local place, reason, record = from - ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local line = place > to and redis.call('LINDEX', inflight, -place)
   if line and line ~= tombstone then

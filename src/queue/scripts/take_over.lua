@@ -14,12 +14,12 @@ for _, field in ipairs(redis.call('HKEYS', batches)) do
   local seq = string.match(field, '^' .. slot .. ':(%d+)$')
   if seq then
     local entry = redis.call('HGET', batches, field)
-    -- Each batch had a list of its own.
+    -- In format 1 each batch had a list of its own.
     if string.find(entry, '^1 ') then
       entry = string.gsub(entry, '^1', '2') .. ' ' .. field .. ' ' .. redis.call('LLEN', prefix .. field) .. ' 0'
     end
     local version, time, its_mode, takeovers, before, now, range =
-      string.match(entry, '^(%d+) (%d+) (%S+) (%d+) (%S+) (%S+) (%d+:%d+ %d+ %d+)$')
+      string.match(entry, '^(%d+) (%d+) (%S+) (%d+) (%S+) (%S+) (%d+:%d+%S* %d+ %d+)$')
     -- Another release's batch is that release's to finish.
     if version ~= format or not is_known[its_mode] then return {'unknown'} end
     local convicted = '-'

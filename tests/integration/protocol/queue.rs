@@ -4,6 +4,7 @@ use redis::{Commands, Connection, Value};
 
 use crate::harness;
 
+const EIGHT_MIB: u64 = 8 * 1024 * 1024;
 pub const TOMBSTONE: &str = "\0kafkastore:rejected";
 
 /// A queue `q` in a database of its own.
@@ -59,6 +60,7 @@ impl Queue {
             .arg(slot)
             .arg(seq)
             .arg(size)
+            .arg(EIGHT_MIB)
             .arg(2)
             .arg("at-least-once")
             .arg("q:inflight:")
@@ -72,7 +74,6 @@ impl Queue {
 
     pub fn reject(&mut self, token: &str, field: &str, index: u64) -> Vec<Value> {
         script!("lines", "reject")
-            .key(self.list_of(field))
             .key("invalid")
             .key("q:lease:0")
             .key("q:stats:totals")
@@ -82,6 +83,7 @@ impl Queue {
             .arg(100)
             .arg(100_000)
             .arg(field)
+            .arg("q:inflight:")
             .arg(index)
             .arg("ip")
             .arg(format!("record {index}"))
@@ -91,7 +93,6 @@ impl Queue {
 
     pub fn acknowledge(&mut self, token: &str, field: &str) -> String {
         let answer: Vec<Value> = script!("lines", "acknowledge")
-            .key(self.list_of(field))
             .key("q:batches")
             .key("q:lease:0")
             .key("q:stats:totals")
@@ -100,6 +101,7 @@ impl Queue {
             .key("q:rest")
             .arg(token)
             .arg(field)
+            .arg("q:inflight:")
             .arg("clicks")
             .arg(2)
             .arg(200)
@@ -143,27 +145,13 @@ impl Queue {
     pub fn give_back(&mut self, token: &str, field: &str) -> (String, u64, u64) {
         script!("lines", "give_back")
             .key("q")
-            .key(self.list_of(field))
             .key("q:batches")
             .key("q:lease:0")
             .key("q:rest")
             .arg(token)
             .arg(field)
             .arg(TOMBSTONE)
-            .invoke(&mut self.connection)
-            .unwrap()
-    }
-
-    pub fn shorten(&mut self, token: &str, seq: u64, lines: u64) -> Vec<String> {
-        script!("lines", "shorten")
-            .key("q:batches")
-            .key("q:seq")
-            .key("q:lease:0")
-            .arg(token)
-            .arg(0)
-            .arg(seq)
-            .arg(seq + 1)
-            .arg(lines)
+            .arg("q:inflight:")
             .invoke(&mut self.connection)
             .unwrap()
     }
@@ -181,17 +169,12 @@ impl Queue {
             .unwrap()
     }
 
-    /// The list that a batch is a range of, and the range. One that is gone had a list of its own.
+    /// The list that a batch is a range of, and the range.
     pub fn range_of(&mut self, field: &str) -> (String, isize, isize) {
-        let entry: Option<String> = self.connection.hget("q:batches", field).unwrap();
-        let Some(entry) = entry else { return (format!("q:inflight:{field}"), 0, 0) };
+        let entry: String = self.connection.hget("q:batches", field).unwrap();
         let words: Vec<&str> = entry.split(' ').collect();
         let [.., list, from, to] = words[..] else { panic!("{entry}") };
         (format!("q:inflight:{list}"), from.parse().unwrap(), to.parse().unwrap())
-    }
-
-    pub fn list_of(&mut self, field: &str) -> String {
-        self.range_of(field).0
     }
 
     /// The lines of a batch.

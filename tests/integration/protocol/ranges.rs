@@ -16,10 +16,6 @@ enum Call {
         batch: usize,
         index: u64,
     },
-    Shorten {
-        batch: usize,
-        lines: u64,
-    },
     Acknowledge(usize),
     GiveBack(usize),
     PutBack {
@@ -33,7 +29,6 @@ fn call() -> impl Strategy<Value = Call> {
         1 => (1000..1500_u64).prop_map(Call::Push),
         5 => (1..60_u64).prop_map(Call::Reserve),
         2 => (any::<usize>(), 0..60_u64).prop_map(|(batch, index)| Call::Reject { batch, index }),
-        1 => (any::<usize>(), 1..60_u64).prop_map(|(batch, lines)| Call::Shorten { batch, lines }),
         4 => any::<usize>().prop_map(Call::Acknowledge),
         1 => any::<usize>().prop_map(Call::GiveBack),
         1 => any::<bool>().prop_map(|beside_batches| Call::PutBack { beside_batches }),
@@ -81,9 +76,9 @@ impl Pair {
                 assert!(!has_more || rest > 0);
                 self.expected.put_back(rest as usize);
             }
-            Call::Reject { batch, .. } | Call::Shorten { batch, .. } => {
+            Call::Reject { batch, index } => {
                 if let Some(seq) = self.expected.seq_of(batch) {
-                    self.change(seq, call);
+                    self.reject(seq, index);
                 }
             }
             Call::Acknowledge(batch) | Call::GiveBack(batch) => {
@@ -108,22 +103,10 @@ impl Pair {
         }
     }
 
-    fn change(&mut self, seq: u64, call: &Call) {
-        let Expected { batches, last_seq, .. } = &mut self.expected;
-        let batch = batches.get_mut(&seq).unwrap();
-        if let Call::Reject { index, .. } = *call {
-            assert_eq!(first(&self.redis.reject("a", &Self::field(seq), index)), "ok");
-            if let Some(line) = batch.get_mut(index as usize) {
-                *line = None;
-            }
-        } else if let Call::Shorten { lines, .. } = *call {
-            let answer = self.redis.shorten("a", seq, lines);
-            if lines < batch.len() as u64 && answer[0] == "ok" {
-                assert_eq!(seq, *last_seq, "its next batch is another already");
-                *last_seq += 1;
-                let left = batch.split_off(lines as usize);
-                batches.insert(seq + 1, left);
-            }
+    fn reject(&mut self, seq: u64, index: u64) {
+        assert_eq!(first(&self.redis.reject("a", &Self::field(seq), index)), "ok");
+        if let Some(line) = self.expected.batches.get_mut(&seq).unwrap().get_mut(index as usize) {
+            *line = None;
         }
     }
 
