@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- How scripts begin that reserve lines, reject them, or are done with them. The queue is taken whole, by RENAME: what it held
--- is an in-flight list from then on, which nothing is pushed onto and of which batches are ranges. Places are counted from its
--- end, so that they stay when lines before them leave. A batch is where its record says, at the moment of the call.
+-- What the scripts have in common that reserve lines, reject them, or are done with them. The queue is taken whole, by RENAME:
+-- what it held is an in-flight list from then on, of which batches are ranges. Places are counted from its end, so that they
+-- stay when lines before them leave; nothing joins it while batches stand in it. A batch is where its record says, at the moment
+-- of the call.
 
 -- What a record (of a batch, or of the lines that wait for one) ends with: a list, by its name behind the prefix, and the range
 -- from the line that is `from`th from its end to the one before the `to`th.
@@ -31,8 +32,11 @@ end
 local function detach(prefix, field, entry, batches)
   local list, from, to = range_of(entry)
   local own = field .. ':own'
-  local first = math.max(0, redis.call('LLEN', prefix .. list) - from)
-  local lines = redis.call('SORT', prefix .. list, 'BY', 'nosort', 'LIMIT', first, from - to, 'STORE', prefix .. own)
+  local length = redis.call('LLEN', prefix .. list)
+  from = math.min(from, length)
+  local lines = redis.call(
+    'SORT', prefix .. list, 'BY', 'nosort', 'LIMIT', length - from, math.max(0, from - to), 'STORE', prefix .. own
+  )
   redis.call('HSET', batches, field, (string.gsub(entry, '%S+ %S+ %S+$', table.concat({own, lines, 0}, ' '))))
 end
 
@@ -43,22 +47,23 @@ local function trim(key, kept)
   return done > 100000
 end
 
--- Frees the lines of a list that stand before all that are in flight or wait. A batch that has been overtaken by far leaves the
--- list: what is behind it would be kept, and each look into the list take longer.
+-- Frees the lines of a list that stand before all that are in flight or wait. Where very many are kept that nobody needs, the
+-- first batch leaves the list: memory would be held for its sake, and each look into the list take longer.
 local function free(prefix, list, batches, rest)
   local key = prefix .. list
-  local first, second, field, entry = 0, 0, nil, nil
-  local rest_list, rest_from = range_of(redis.call('GET', rest))
-  if rest_list == list then first = rest_from end
+  local first, second, needed, field, entry = 0, 0, 0, nil, nil
+  local rest_list, rest_from, rest_to = range_of(redis.call('GET', rest))
+  if rest_list == list then first, needed = rest_from, rest_from - rest_to end
   for its_field, its_entry in pairs(batches_in(list, batches)) do
-    local _, from = range_of(its_entry)
+    local _, from, to = range_of(its_entry)
+    needed = needed + from - to
     if from > first then
       first, second, field, entry = from, first, its_field, its_entry
     elseif from > second then
       second = from
     end
   end
-  if field and first - second > 200000 then
+  if field and first - needed > 200000 then
     detach(prefix, field, entry, batches)
     first = second
   end

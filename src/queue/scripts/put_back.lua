@@ -19,7 +19,8 @@ end
 if from - to <= redis.call('LLEN', queue) then
   local _, last = push_back(queue, key, from, to, tombstone)
   if last < from then
-    redis.call('SET', rest, table.concat({list, from, last}, ' '))
+    redis.call('LTRIM', key, 0, -last - 1)
+    redis.call('SET', rest, table.concat({list, from - last, 0}, ' '))
     return 1
   end
   redis.call('DEL', rest)
@@ -27,7 +28,6 @@ if from - to <= redis.call('LLEN', queue) then
   return 0
 end
 if trim(key, from) then return 1 end
-redis.call('LTRIM', key, 0, -to - 1)
 local moved, bytes = 0, 0
 while moved < 1000 and bytes < 4194304 do
   local line = redis.call('LMOVE', queue, key, 'LEFT', 'RIGHT')

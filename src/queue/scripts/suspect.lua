@@ -6,6 +6,7 @@ if not holder then return {'absent'} end
 if holder ~= ARGV[1] then return {'lost'} end
 local entry = redis.call('HGET', KEYS[1], ARGV[2])
 if not entry then return {'gone'} end
-local changed = string.gsub(entry, '%S+ (%S+ %S+ %S+)$', ARGV[3] .. ' %1')
+-- The sixth word, in every format.
+local changed = string.gsub(entry, '^(%S+ %S+ %S+ %S+ %S+ )%S+', '%1' .. ARGV[3])
 redis.call('HSET', KEYS[1], ARGV[2], changed)
 return {'ok'}
