@@ -43,12 +43,9 @@ pub fn is_leased(connection: &mut Connection, slot: &str) -> RedisResult<bool> {
 /// The lines of a batch.
 pub fn lines(connection: &mut Connection, field: &str) -> RedisResult<Vec<Vec<u8>>> {
     let entry: Option<String> = connection.hget(format!("{NAME}:batches"), field)?;
-    let [.., list, from, to] = entry.iter().flat_map(|entry| entry.split(' ')).collect::<Vec<&str>>()[..]
-    else {
-        return Ok(Vec::new());
-    };
-    let place = |word: &str| word.parse::<isize>().expect("a place in a list");
-    connection.lrange(format!("{NAME}:inflight:{list}"), -place(from), -place(to) - 1)
+    let Some(entry) = entry else { return Ok(Vec::new()) };
+    let (list, from, to) = harness::range_of(&entry);
+    connection.lrange(format!("{NAME}:inflight:{list}"), -(from as isize), -(to as isize) - 1)
 }
 
 pub fn depth(connection: &mut Connection) -> RedisResult<u64> {

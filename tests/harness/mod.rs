@@ -48,7 +48,7 @@ pub use cluster::{Cluster, Listener};
 pub use kafka::{Kafka, KafkaOptions, client_config};
 pub use program::{Launch, Program, Signal, Usage};
 pub use reader::{Received, end_offsets, read_all, read_each, wait_until_committed};
-pub use redis::{Redis, connect, waiting};
+pub use redis::{Redis, connect, range_of, waiting};
 
 /// How long a server may take to become ready on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(180);

@@ -143,11 +143,18 @@ pub fn connect(url: &str) -> Connection {
 pub fn waiting(connection: &mut Connection, queue: &str) -> RedisResult<u64> {
     let (queued, rest): (u64, Option<String>) =
         ::redis::pipe().llen(queue).get(format!("{queue}:rest")).query(connection)?;
-    let [.., from, to] = rest.iter().flat_map(|rest| rest.split(' ')).collect::<Vec<&str>>()[..] else {
-        return Ok(queued);
-    };
-    let place = |word: &str| word.parse::<u64>().expect("a place in a list");
-    Ok(queued + place(from) - place(to))
+    let (_, from, to) = rest.as_deref().map_or(("", 0, 0), range_of);
+    Ok(queued + from - to)
+}
+
+/// Returns the range that the record of a batch ends with, or of lines that wait for one: the name of its list behind
+/// `<queue>:inflight:`, and the places before and behind its lines, counted from the list's end.
+#[track_caller]
+pub fn range_of(record: &str) -> (&str, u64, u64) {
+    let words: Vec<&str> = record.split(' ').collect();
+    let [.., list, from, to] = words[..] else { panic!("no range: {record}") };
+    let place = |word: &str| word.parse().unwrap_or_else(|_| panic!("no range: {record}"));
+    (list, place(from), place(to))
 }
 
 fn try_connect(url: &str) -> RedisResult<Connection> {

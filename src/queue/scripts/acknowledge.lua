@@ -8,10 +8,6 @@ local token, field, prefix = unpack(ARGV)
 local holder = redis.call('GET', lease)
 if not holder then return {'absent'} end
 if holder ~= token then return {'lost'} end
-local function is(key, kind)
-  local found = redis.call('TYPE', key).ok
-  return found == kind or found == 'none'
-end
 for key, kind in pairs({
   [batches] = 'hash', [totals] = 'hash', [topics] = 'hash', [bytes] = 'hash', [rest] = 'string',
 }) do

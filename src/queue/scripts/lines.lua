@@ -4,6 +4,12 @@
 -- stay when lines before them leave; nothing joins it while batches stand in it. A batch is where its record says, at the moment
 -- of the call.
 
+-- Whether a key may be used as a list, a hash or a string: before the first write, since nothing is rolled back.
+local function is(key, kind)
+  local found = redis.call('TYPE', key).ok
+  return found == kind or found == 'none'
+end
+
 -- What a record (of a batch, or of the lines that wait for one) ends with: a list, by its name behind the prefix, and the range
 -- from the line that is `from`th from its end to the one before the `to`th.
 local function range_of(record)

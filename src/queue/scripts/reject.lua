@@ -1,7 +1,8 @@
 -- Moves lines of a batch to the invalid list and leaves a tombstone in the place of each; where one stands already,
 -- nothing happens, so that a call that is repeated writes no line twice.
 -- KEYS: invalid list, lease, totals, batches.
--- ARGV: token, tombstone, lines and bytes the invalid list may have, field, prefix of in-flight lists, then index, reason and record of each line.
+-- ARGV: token, tombstone, lines and bytes the invalid list may have, field, prefix of
+-- in-flight lists, then index, reason and record of each line.
 -- Returns {status} or {'ok', lines moved, oldest lines dropped}.
 local invalid, lease, totals, batches = unpack(KEYS)
 local token, tombstone, max_lines, max_bytes, field, prefix = unpack(ARGV)
@@ -15,10 +16,7 @@ if not entry then return {'gone'} end
 local list, from, to = batch_range(prefix, field, entry)
 local inflight = prefix .. list
 for key, kind in pairs({[inflight] = 'list', [invalid] = 'list', [totals] = 'hash'}) do
-  local found = redis.call('TYPE', key).ok
-  if found ~= kind and found ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
-  end
+  if not is(key, kind) then return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind) end
 end
 
 local moved = 0

@@ -10,10 +10,6 @@ local holder = redis.call('GET', lease)
 if not holder then return {'absent'} end
 if holder ~= token then return {'lost'} end
 
-local function is(key, kind)
-  local found = redis.call('TYPE', key).ok
-  return found == kind or found == 'none'
-end
 if not (is(queue, 'list') and is(batches, 'hash') and is(seqs, 'hash') and is(rest, 'string')) then
   return redis.error_reply('WRONGTYPE a key of ' .. queue .. ' holds another type')
 end

@@ -170,17 +170,16 @@ impl Queue {
     }
 
     /// The list that a batch is a range of, and the range.
-    pub fn range_of(&mut self, field: &str) -> (String, isize, isize) {
+    pub fn range_of(&mut self, field: &str) -> (String, u64, u64) {
         let entry: String = self.connection.hget("q:batches", field).unwrap();
-        let words: Vec<&str> = entry.split(' ').collect();
-        let [.., list, from, to] = words[..] else { panic!("{entry}") };
-        (format!("q:inflight:{list}"), from.parse().unwrap(), to.parse().unwrap())
+        let (list, from, to) = harness::range_of(&entry);
+        (format!("q:inflight:{list}"), from, to)
     }
 
     /// The lines of a batch.
     pub fn batch(&mut self, field: &str) -> Vec<String> {
         let (list, from, to) = self.range_of(field);
-        self.connection.lrange(list, -from, -to - 1).unwrap()
+        self.connection.lrange(list, -(from as isize), -(to as isize) - 1).unwrap()
     }
 
     pub fn waiting(&mut self) -> u64 {

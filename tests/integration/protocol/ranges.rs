@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use redis::Commands;
 
 use super::queue::{Queue, first};
+use crate::harness;
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -135,17 +136,16 @@ impl Pair {
         records.extend(redis.connection.get::<_, Option<String>>("q:rest").unwrap());
         assert_eq!(records.len(), self.expected.batches.len() + usize::from(!self.expected.rest.is_empty()));
         // How much of each list is needed is how much there is.
-        let mut needed: BTreeMap<String, usize> = BTreeMap::new();
+        let mut needed: BTreeMap<String, u64> = BTreeMap::new();
         for record in &records {
-            let words: Vec<&str> = record.split(' ').collect();
-            let [.., list, from, _] = words[..] else { panic!("{record}") };
+            let (list, from, _) = harness::range_of(record);
             let needed = needed.entry(format!("q:inflight:{list}")).or_default();
-            *needed = (*needed).max(from.parse().unwrap());
+            *needed = from.max(*needed);
         }
         let lists: BTreeSet<String> = redis.connection.keys("q:inflight:*").unwrap();
         assert!(lists.iter().eq(needed.keys()), "{lists:?}, {needed:?}");
         for (list, needed) in needed {
-            assert_eq!(redis.connection.llen::<_, usize>(&list).unwrap(), needed, "{list}");
+            assert_eq!(redis.connection.llen::<_, u64>(&list).unwrap(), needed, "{list}");
         }
         for (seq, lines) in &self.expected.batches {
             assert_eq!(numbers(redis.batch(&Self::field(*seq))), Vec::from_iter(lines.iter().copied()));
