@@ -137,7 +137,7 @@ impl Case for Device {
                 device.bot_name.as_deref(),
                 device.device,
                 device.device_name.as_deref(),
-                device.platform.as_deref(),
+                device.platform,
             ));
         }
     }

@@ -52,5 +52,5 @@ fn device_of(message: &Message) -> [Option<&str>; 4] {
 
 /// The same, as the look-up gave them.
 fn fields(device: &Device) -> [Option<&str>; 4] {
-    [device.bot_name.as_deref(), device.device, device.device_name.as_deref(), device.platform.as_deref()]
+    [device.bot_name.as_deref(), device.device, device.device_name.as_deref(), device.platform]
 }

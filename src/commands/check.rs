@@ -67,9 +67,9 @@ fn check_enrichment(enricher: &Enricher, report: &mut Report) -> io::Result<()> 
         None => report.warn(&format!("GEOIP_DB: this database does not know where {KNOWN_ADDRESS} is"))?,
     }
     let device = explained.device;
-    let said = [device.device, device.device_name.as_deref(), device.platform.as_deref()];
+    let said = [device.device, device.device_name.as_deref(), device.platform];
     let said: Vec<&str> = said.into_iter().flatten().collect();
-    report.ok(&format!("device engine: an iPhone is {}", said.join(", ")))
+    report.ok(&format!("device engine: {}: an iPhone is {}", enricher.engine(), said.join(", ")))
 }
 
 /// What was found, told as it is found.

@@ -1,6 +1,6 @@
 //! Payload to message: device from the user agent, country from the address. No network.
 //!
-//! - [`settings`]: which database, which topics, how large a message may be
+//! - [`settings`]: which database, which engine, which topics, how large a message may be
 //! - [`country`]: the country of an address
 //! - [`device`]: what a user agent says, one engine a file
 //! - `explained`: all that became of one line
@@ -16,8 +16,7 @@ use quick_cache::unsync::Cache;
 use crate::message::{self, DeviceMeta};
 use crate::payload::{AllowedTopics, Payload, Reason, Rejection, join_words};
 use country::{CountryCode, CountryDatabase};
-use device::Device;
-use device::woothee::Woothee;
+use device::{Device, Engine};
 
 pub use explained::Explained;
 pub use settings::Settings;
@@ -34,7 +33,7 @@ const CACHE_ENTRY_BYTES: usize = 160;
 /// Makes messages of payloads; shared by all lanes.
 pub struct Enricher {
     countries: CountryDatabase,
-    engine: Woothee,
+    engine: Engine,
     allowed_topics: AllowedTopics,
     message_max_bytes: usize,
 }
@@ -77,14 +76,14 @@ impl Weighter<Vec<u8>, DeviceMeta> for ByBytes {
 }
 
 impl Enricher {
-    /// Opens the country database.
+    /// Opens the country database and starts the device engine.
     ///
     /// # Errors
     /// A plain line that names the variable to mend.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             countries: settings.open_country_database()?,
-            engine: Woothee::new(),
+            engine: settings.start_engine()?,
             allowed_topics: settings.allowed_topics(),
             message_max_bytes: settings.message_max_bytes,
         })
@@ -145,6 +144,11 @@ impl Enricher {
         Err(Rejection::new(Reason::Size, detail))
     }
 
+    /// The engine that tells devices.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The database, to look for a newer file now and then.
     pub fn countries(&self) -> &CountryDatabase {
         &self.countries
@@ -161,12 +165,7 @@ impl Enricher {
 }
 
 fn meta_of(device: &Device) -> DeviceMeta {
-    DeviceMeta::new(
-        device.bot_name.as_deref(),
-        device.device,
-        device.device_name.as_deref(),
-        device.platform.as_deref(),
-    )
+    DeviceMeta::new(device.bot_name.as_deref(), device.device, device.device_name.as_deref(), device.platform)
 }
 
 fn looked_at(raw_user_agent: &[u8]) -> &[u8] {

@@ -97,6 +97,8 @@ impl Settings {
 
     /// What a user should know of these settings at start.
     pub fn warnings(&self) -> Vec<String> {
-        [self.redis.warnings(), self.kafka.warnings()].concat()
+        let mut warnings = [self.redis.warnings(), self.kafka.warnings()].concat();
+        warnings.extend(self.enrich.warnings());
+        warnings
     }
 }

@@ -39,6 +39,11 @@ fn a_wrong_setting_is_named_with_what_is_allowed() {
             vec![kafka, ("GEOIP_DB", "/nowhere")],
             "GEOIP_DB: cannot read the country database /nowhere: No such file or directory (os error 2)",
         ),
+        (vec![kafka, ("DEVICE_ENGINE", "yes")], "DEVICE_ENGINE: allowed is woothee, matomo"),
+        (
+            vec![kafka, ("DEVICE_ENGINE", "matomo"), ("DEVICE_REGEXES", "/nowhere")],
+            "DEVICE_REGEXES: /nowhere/bots.yml: No such file or directory (os error 2)",
+        ),
         (
             vec![kafka, ("KAFKA_PROPERTY_ACKS", "1")],
             "KAFKA_PROPERTY_...: acks cannot be set: no message may be lost with a broker",

@@ -3,8 +3,6 @@
 //! Woothee alone is too coarse for the vocabulary: it has no tablets, hardly any televisions and no models, and
 //! its systems are not those of the trackers' detector.
 
-use std::borrow::Cow;
-
 use ::woothee::parser::{Parser, WootheeResult};
 
 use super::Device;
@@ -46,7 +44,7 @@ impl Woothee {
             bot_name: None,
             device,
             device_name: model::model(&words, platform).filter(|_| device.is_some()),
-            platform: platform.map(Cow::Borrowed),
+            platform,
         }
     }
 

@@ -1,0 +1,235 @@
+//! All patterns of all files, and which of them a text could match at all.
+//!
+//! The literals of all patterns are looked for in one pass (Aho and Corasick 1975). Of some 20,000 patterns that leaves
+//! a few dozen to try.
+
+use std::hint::black_box;
+use std::num::NonZero;
+use std::ops::Range;
+use std::thread::{self, available_parallelism};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex_automata::util::pool::Pool;
+
+use super::literals::Required;
+use super::pattern::{Groups, Pattern, Scratch, analyse, may_begin};
+
+/// Only so much of a text is looked at.
+pub(super) const TEXT_MAX_BYTES: usize = 2048;
+/// More tries than this no user agent gets; real ones need a tenth.
+const TRIES_MAX: usize = 1_000;
+/// In place of a place: the pattern is looked for in the whole text.
+const ANYWHERE: u32 = u32::MAX;
+
+/// The patterns in the order in which they were added; those of one list stand side by side.
+pub(super) struct Index {
+    patterns: Vec<Pattern>,
+    literals: AhoCorasick,
+    /// Whose literal it is: for each literal, a range of `owners`.
+    owners_from: Vec<u32>,
+    owners: Vec<Owner>,
+    /// Patterns that no literal tells of.
+    always: Vec<Candidate>,
+    scratch: Pool<Scratch, fn() -> Scratch>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    pattern: u32,
+    alternative: u32,
+    /// Whether the alternative begins with the literal, or has it somewhere.
+    at_beginning: bool,
+}
+
+/// A pattern that may match, and where; in the order in which they are to be tried.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    pattern: u32,
+    at: u32,
+    alternative: u32,
+}
+
+/// A text with the patterns that it could match.
+pub(super) struct Text<'a> {
+    index: &'a Index,
+    original: &'a str,
+    lowered: Vec<u8>,
+    candidates: Vec<Candidate>,
+    tries: usize,
+}
+
+/// A pattern that matches.
+pub(super) struct Found {
+    pub(super) pattern: u32,
+    pub(super) groups: Groups,
+}
+
+/// Collects patterns.
+#[derive(Default)]
+pub(super) struct Builder {
+    sources: Vec<String>,
+}
+
+impl Builder {
+    /// Adds a pattern, and gives its number.
+    pub(super) fn add(&mut self, source: String) -> u32 {
+        self.sources.push(source);
+        self.sources.len() as u32 - 1
+    }
+
+    /// The number that the next pattern will have.
+    pub(super) fn next(&self) -> u32 {
+        self.sources.len() as u32
+    }
+
+    /// Makes the index, on all cores: that takes half the time.
+    ///
+    /// # Errors
+    /// The regex that is none, and why.
+    pub(super) fn build(self) -> Result<Index, String> {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let share = self.sources.len().div_ceil(cores).max(1);
+        let parts = thread::scope(|scope| {
+            let analyse = |(at, part): (usize, &'_ [String])| Part::of(part, (at * share) as u32);
+            let parts: Vec<_> = self
+                .sources
+                .chunks(share)
+                .enumerate()
+                .map(|part| scope.spawn(move || analyse(part)))
+                .collect();
+            let parts = parts.into_iter().map(|part| part.join().expect("to read a regex never panics"));
+            parts.collect::<Result<Vec<Part>, String>>()
+        })?;
+        let mut owned: Vec<(&[u8], Owner)> = parts.iter().flat_map(Part::owned).collect();
+        owned.sort_unstable();
+        let (mut literals, mut owners, mut owners_from) = (Vec::new(), Vec::new(), Vec::new());
+        for (literal, owner) in owned {
+            if literals.last() != Some(&literal) {
+                owners_from.push(owners.len() as u32);
+                literals.push(literal);
+            }
+            owners.push(owner);
+        }
+        owners_from.push(owners.len() as u32);
+        let literals = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::Standard)
+            .prefilter(false)
+            .build(literals)
+            .map_err(|error| error.to_string())?;
+        let (mut patterns, mut always) = (Vec::with_capacity(self.sources.len()), Vec::new());
+        for part in parts {
+            patterns.extend(part.patterns);
+            always.extend(part.always);
+        }
+        Ok(Index { patterns, literals, owners_from, owners, always, scratch: Pool::new(Scratch::new) })
+    }
+}
+
+/// What one core has taken apart. Few allocations leave its thread: glibc would put those in order later, when they are
+/// freed elsewhere, and one user agent would wait milliseconds for it.
+#[derive(Default)]
+struct Part {
+    patterns: Vec<Pattern>,
+    always: Vec<Candidate>,
+    /// All literals, one behind the other.
+    bytes: Vec<u8>,
+    /// Where each ends, and whose it is.
+    ends: Vec<(usize, Owner)>,
+}
+
+impl Part {
+    /// Takes patterns apart of which the first has this number.
+    fn of(sources: &[String], first: u32) -> Result<Self, String> {
+        let mut part = Self::default();
+        for (pattern, source) in (first..).zip(sources) {
+            let (analysed, required) = analyse(source).map_err(|error| format!("{source}: {error}"))?;
+            part.patterns.push(analysed);
+            for (alternative, required) in (0..).zip(required) {
+                let (literals, at_beginning) = match required {
+                    Required::AtBeginning(literals) => (literals, true),
+                    Required::Anywhere(literals) => (literals, false),
+                    Required::Nothing => {
+                        part.always.push(Candidate { pattern, at: ANYWHERE, alternative });
+                        continue;
+                    }
+                };
+                for literal in literals {
+                    part.bytes.extend(literal);
+                    part.ends.push((part.bytes.len(), Owner { pattern, alternative, at_beginning }));
+                }
+            }
+        }
+        settle_heap();
+        Ok(part)
+    }
+
+    fn owned(&self) -> impl Iterator<Item = (&[u8], Owner)> {
+        let mut from = 0;
+        self.ends
+            .iter()
+            .map(move |&(end, owner)| (&self.bytes[std::mem::replace(&mut from, end)..end], owner))
+    }
+}
+
+impl Index {
+    /// Finds out which patterns the text could match.
+    pub(super) fn look_at<'a>(&'a self, original: &'a str) -> Text<'a> {
+        let original = &original[..original.floor_char_boundary(TEXT_MAX_BYTES)];
+        let lowered = original.as_bytes().to_ascii_lowercase();
+        let mut candidates = self.always.clone();
+        for found in self.literals.find_overlapping_iter(&lowered) {
+            let begins = may_begin(&lowered, found.start());
+            let literal = found.pattern().as_usize();
+            let owners = self.owners_from[literal] as usize..self.owners_from[literal + 1] as usize;
+            for &Owner { pattern, alternative, at_beginning } in &self.owners[owners] {
+                if !at_beginning {
+                    candidates.push(Candidate { pattern, at: ANYWHERE, alternative });
+                } else if begins {
+                    candidates.push(Candidate { pattern, at: found.start() as u32, alternative });
+                }
+            }
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        Text { index: self, original, lowered, candidates, tries: 0 }
+    }
+}
+
+impl Text<'_> {
+    /// The text as it came.
+    pub(super) fn original(&self) -> &str {
+        self.original
+    }
+
+    /// Says whether one of these patterns matches.
+    pub(super) fn has(&mut self, among: &Range<u32>) -> bool {
+        self.first(among.clone()).is_some()
+    }
+
+    /// Finds the first of these patterns that matches, and the first place where it does.
+    pub(super) fn first(&mut self, among: Range<u32>) -> Option<Found> {
+        let from = self.candidates.partition_point(|candidate| candidate.pattern < among.start);
+        let to = self.candidates.partition_point(|candidate| candidate.pattern < among.end);
+        let mut scratch = self.index.scratch.get();
+        for candidate in &self.candidates[from..to] {
+            self.tries += 1;
+            if self.tries > TRIES_MAX {
+                return None;
+            }
+            let pattern = &self.index.patterns[candidate.pattern as usize];
+            let (alternative, at) = (candidate.alternative as usize, candidate.at as usize);
+            if let Some(groups) = pattern.find(alternative, &self.lowered, at, &mut scratch) {
+                return Some(Found { pattern: candidate.pattern, groups });
+            }
+        }
+        None
+    }
+}
+
+/// Has the allocator put in order what was freed on this thread.
+pub(super) fn settle_heap() {
+    for _ in 0..20 {
+        drop(black_box(Vec::<u8>::with_capacity(100_000)));
+    }
+}

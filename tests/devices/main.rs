@@ -1,0 +1,225 @@
+//! How far the device engines agree with answers that others published or gave.
+//!
+//! `bin/setup test` gets what this needs: Matomo's files of today with the answers expected of them, and Debian's
+//! `ruby-device-detector`, the detector of the original, with the files that it reads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use kafkastore::enrich::device::Device;
+use kafkastore::enrich::device::matomo::{Detected, Matomo};
+use kafkastore::enrich::device::woothee::Woothee;
+
+use kafkastore::message::Message;
+use kafkastore::payload::Payload;
+
+use agreement::Agreement;
+use fixtures::Fixture;
+
+mod agreement;
+mod fixtures;
+mod ruby;
+
+const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/devices/current");
+const FORMER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/devices/former");
+
+static CURRENT_ENGINE: LazyLock<Matomo> = LazyLock::new(|| open(CURRENT));
+static FORMER_ENGINE: LazyLock<Matomo> = LazyLock::new(|| open(FORMER));
+static FIXTURES: LazyLock<Vec<Fixture>> =
+    LazyLock::new(|| fixtures::read(&Path::new(CURRENT).join("fixtures")));
+/// What the Ruby detector says.
+static RUBY: LazyLock<BTreeMap<String, Detected>> = LazyLock::new(|| {
+    let shipped = shipped().into_iter().map(|(_, user_agent)| user_agent);
+    let bots = FIXTURES.iter().filter(|fixture| fixture.expected.bot.is_some());
+    // It takes 20 ms each.
+    let some = bots.chain(FIXTURES.iter().step_by(25)).map(|fixture| fixture.user_agent.clone());
+    ruby::detect(&shipped.chain(some).collect())
+});
+
+fn open(folder: &str) -> Matomo {
+    Matomo::open(Path::new(folder)).unwrap_or_else(|error| panic!("{error}, run bin/setup test"))
+}
+
+/// The user agents that the program ships, and how many of a million each is.
+fn shipped() -> Vec<(u64, String)> {
+    let row = |line: &str| {
+        let (share, user_agent) = line.split_once('\t').expect("a share and a user agent");
+        (share.parse().expect("a share"), user_agent.to_owned())
+    };
+    include_str!("../../data/user-agents.tsv").lines().map(row).collect()
+}
+
+/// The fields of an answer, by name; what a bot is beside a bot is not said.
+fn fields(detected: &Detected) -> [(&'static str, Option<String>); 6] {
+    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+    [
+        ("bot", detected.bot.clone()),
+        ("system", lower(&detected.system)),
+        ("client", detected.client.clone()),
+        ("device", detected.kind.map(str::to_owned)),
+        ("brand", detected.brand.clone()),
+        ("model", detected.model.clone()),
+    ]
+}
+
+#[test]
+fn files_of_today_give_the_answers_published_with_them() {
+    let mut agreement = Agreement::default();
+    for Fixture { user_agent, expected } in FIXTURES.iter() {
+        let got = CURRENT_ENGINE.detect(user_agent);
+        for ((field, expected), (_, got)) in fields(expected).into_iter().zip(fields(&got)) {
+            agreement.count(field, 1, expected, got, user_agent);
+        }
+    }
+    agreement.assert_at_least(99.5, &["bot", "system", "client", "device", "brand", "model"]);
+}
+
+#[test]
+fn files_of_2022_give_the_answers_of_the_ruby_detector() {
+    let mut agreement = Agreement::default();
+    for (user_agent, expected) in RUBY.iter() {
+        let got = FORMER_ENGINE.detect(user_agent);
+        for ((field, expected), (_, got)) in fields(expected).into_iter().zip(fields(&got)) {
+            agreement.count(field, 1, expected, got, user_agent);
+        }
+        // In the original's names, which are those that it answers in.
+        let platform = expected.system.as_ref().map(|system| system.to_lowercase());
+        let got = Device::from(got).platform.map(str::to_owned);
+        agreement.count("platform", 1, platform, got, user_agent);
+    }
+    agreement.assert_at_least(99.5, &["bot", "system", "client", "device", "brand", "model", "platform"]);
+}
+
+/// The original's files were of 2016: what later ones knew better is named.
+#[test]
+fn files_of_2022_write_what_the_original_wrote() {
+    let mut differences = Vec::new();
+    for line in include_str!("../original.jsonl").lines() {
+        let case: serde_json::Value = serde_json::from_str(line).expect("a case");
+        let (raw, message) = (case["raw"].as_str(), case["message"].as_str());
+        let (Some(raw), Some(message)) = (raw, message) else { continue };
+        let Ok(payload) = Payload::parse(raw.as_bytes(), &None) else { continue };
+        let original = Message::parse(message.as_bytes()).expect("a message");
+        let user_agent = String::from_utf8_lossy(&payload.user_agent()).into_owned();
+        let ours = Device::from(FORMER_ENGINE.detect(&user_agent));
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        for (field, original, ours) in [
+            ("bot_name", original.bot_name, ours.bot_name),
+            ("device", original.device, owned(ours.device)),
+            ("device_name", original.device_name, ours.device_name),
+            ("platform", original.platform, owned(ours.platform)),
+        ] {
+            let or_none = |text: Option<String>| text.unwrap_or_default();
+            let (original, ours) = (or_none(original), or_none(ours));
+            if original != ours {
+                differences.push(format!("{field}: {original}, now {ours}"));
+            }
+        }
+    }
+    assert_eq!(
+        differences,
+        [
+            // A television by Samsung.
+            "device: smartphone, now tv",
+            "device_name: Browser, now Smart TV",
+            // okhttp.
+            "platform: , now android",
+            // An app on iOS 9.3.
+            "device: desktop, now ",
+            "platform: mac, now ios",
+        ]
+    );
+}
+
+#[test]
+fn the_built_in_engine_comes_near_the_ruby_detector() {
+    let engine = Woothee::new();
+    let mut agreement = Agreement::default();
+    let mut compare = |share: u64, user_agent: &str, fields: &[&'static str]| {
+        let expected = Device::from(RUBY[user_agent].clone());
+        let got = engine.detect(user_agent);
+        for &field in fields {
+            let value = |device: &Device| match field {
+                "bot_name" => device.bot_name.clone(),
+                "device" => device.device.map(str::to_owned),
+                _ => device.platform.map(str::to_owned),
+            };
+            agreement.count(field, share, value(&expected), value(&got), user_agent);
+        }
+    };
+    for (share, user_agent) in shipped() {
+        compare(share, &user_agent, &["device", "platform"]);
+    }
+    for fixture in FIXTURES.iter().filter(|fixture| fixture.expected.bot.is_some()) {
+        compare(1, &fixture.user_agent, &["bot_name"]);
+    }
+    agreement.assert_at_least(95.0, &["device"]);
+    agreement.assert_at_least(97.0, &["platform"]);
+}
+
+/// Built of what the regexes look for, so that as many as can be are tried, for the longest time.
+fn hostile() -> Vec<String> {
+    let mut words: Vec<String> = FIXTURES
+        .iter()
+        .step_by(7)
+        .flat_map(|fixture| fixture.user_agent.split([' ', '/', ';', '(']).map(str::to_owned))
+        .filter(|word| word.len() > 1)
+        .collect();
+    words.sort();
+    words.dedup();
+    let long = |parts: &[&str]| {
+        let mut text = String::new();
+        parts
+            .iter()
+            .cycle()
+            .take_while(|part| {
+                text.len() + part.len() < 2048 && {
+                    text.push_str(part);
+                    true
+                }
+            })
+            .count();
+        text
+    };
+    let mut all: Vec<String> = words
+        .chunks(200)
+        .map(|words| long(&words.iter().flat_map(|word| [word, "; "]).collect::<Vec<_>>()))
+        .collect();
+    all.extend(
+        words
+            .iter()
+            .step_by(50)
+            .flat_map(|word| [long(&[word]), long(&[word, " "]), long(&[";", word, "_"])]),
+    );
+    let common = [
+        "Android ",
+        "Chrome/1.",
+        "Opera ",
+        "Windows NT ",
+        "bot",
+        "cubot",
+        "Linux; ",
+        "K ",
+        "1.",
+        "a_",
+        "Build ",
+    ];
+    all.extend(common.iter().map(|word| long(&[word])));
+    all.push(long(&common));
+    all
+}
+
+/// A hundred times what the slowest takes in a release build: what is quadratic takes longer.
+#[test]
+fn no_user_agent_takes_long() {
+    for engine in [&*CURRENT_ENGINE, &*FORMER_ENGINE] {
+        for user_agent in hostile() {
+            let begin = Instant::now();
+            std::hint::black_box(engine.detect(&user_agent));
+            let took = begin.elapsed();
+            assert!(took < Duration::from_millis(200), "{took:?}: {user_agent}");
+        }
+    }
+}
