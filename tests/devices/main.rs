@@ -157,6 +157,19 @@ fn the_built_in_engine_comes_near_the_ruby_detector() {
     }
     agreement.assert_at_least(95.0, &["device"]);
     agreement.assert_at_least(97.0, &["platform"]);
+    agreement.assert_at_least(80.0, &["bot_name"]);
+}
+
+#[test]
+fn the_built_in_engine_takes_hardly_anybody_for_a_bot() {
+    let engine = Woothee::new();
+    let people =
+        FIXTURES.iter().filter(|fixture| fixture.expected.bot.is_none()).map(|fixture| &*fixture.user_agent);
+    let people: Vec<&str> = people.collect();
+    let bots: Vec<&str> =
+        people.iter().copied().filter(|user_agent| engine.detect(user_agent).bot_name.is_some()).collect();
+    println!("{} of {}: {bots:#?}", bots.len(), people.len());
+    assert!(bots.len() * 1_000 < people.len(), "{bots:#?}");
 }
 
 /// Built of what the regexes look for, so that as many as can be are tried, for the longest time.

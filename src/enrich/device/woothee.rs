@@ -36,7 +36,7 @@ impl Woothee {
     pub fn detect(&self, user_agent: &str) -> Device {
         let words = Words::of(user_agent);
         if let Some(name) = bot::name(&self.parser, &words) {
-            return Device { bot_name: Some(name), ..Device::default() };
+            return Device { bot_name: Some(name.to_owned()), ..Device::default() };
         }
         let platform = platform::platform(&words);
         let device = kind::kind(&words, platform).or_else(|| self.kind_by_woothee(user_agent, platform));

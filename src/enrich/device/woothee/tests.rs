@@ -252,7 +252,7 @@ fn bots_are_bots_and_nothing_else() {
         ("Mozilla/5.0 (compatible; Baiduspider/2.0)", "Baidu Spider | - | - | -"),
         (
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.0; +https://openai.com/gptbot)",
-            "GPTBot | - | - | -",
+            "Generic Bot | - | - | -",
         ),
         // A maker of telephones.
         (

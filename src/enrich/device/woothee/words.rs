@@ -84,7 +84,7 @@ impl<'a> Words<'a> {
 }
 
 /// Says whether no word starts behind the byte.
-pub(super) fn is_inside_word(byte: u8) -> bool {
+fn is_inside_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
