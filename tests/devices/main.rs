@@ -20,6 +20,7 @@ use fixtures::Fixture;
 
 mod agreement;
 mod fixtures;
+mod hostile;
 mod ruby;
 
 const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/devices/current");
@@ -172,63 +173,11 @@ fn the_built_in_engine_takes_hardly_anybody_for_a_bot() {
     assert!(bots.len() * 1_000 < people.len(), "{bots:#?}");
 }
 
-/// Built of what the regexes look for, so that as many as can be are tried, for the longest time.
-fn hostile() -> Vec<String> {
-    let mut words: Vec<String> = FIXTURES
-        .iter()
-        .step_by(7)
-        .flat_map(|fixture| fixture.user_agent.split([' ', '/', ';', '(']).map(str::to_owned))
-        .filter(|word| word.len() > 1)
-        .collect();
-    words.sort();
-    words.dedup();
-    let long = |parts: &[&str]| {
-        let mut text = String::new();
-        parts
-            .iter()
-            .cycle()
-            .take_while(|part| {
-                text.len() + part.len() < 2048 && {
-                    text.push_str(part);
-                    true
-                }
-            })
-            .count();
-        text
-    };
-    let mut all: Vec<String> = words
-        .chunks(200)
-        .map(|words| long(&words.iter().flat_map(|word| [word, "; "]).collect::<Vec<_>>()))
-        .collect();
-    all.extend(
-        words
-            .iter()
-            .step_by(50)
-            .flat_map(|word| [long(&[word]), long(&[word, " "]), long(&[";", word, "_"])]),
-    );
-    let common = [
-        "Android ",
-        "Chrome/1.",
-        "Opera ",
-        "Windows NT ",
-        "bot",
-        "cubot",
-        "Linux; ",
-        "K ",
-        "1.",
-        "a_",
-        "Build ",
-    ];
-    all.extend(common.iter().map(|word| long(&[word])));
-    all.push(long(&common));
-    all
-}
-
 /// A hundred times what the slowest takes in a release build: what is quadratic takes longer.
 #[test]
 fn no_user_agent_takes_long() {
     for engine in [&*CURRENT_ENGINE, &*FORMER_ENGINE] {
-        for user_agent in hostile() {
+        for user_agent in hostile::user_agents(FIXTURES.iter().map(|fixture| &*fixture.user_agent)) {
             let begin = Instant::now();
             std::hint::black_box(engine.detect(&user_agent));
             let took = begin.elapsed();

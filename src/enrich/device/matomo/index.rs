@@ -18,6 +18,8 @@ use super::pattern::{Groups, Pattern, Scratch, analyse, may_begin};
 pub(super) const TEXT_MAX_BYTES: usize = 2048;
 /// More tries than this no user agent gets; real ones need a tenth.
 const TRIES_MAX: usize = 1_000;
+/// So many patterns are taken apart at a time: long ones stand side by side, and each core gets its share.
+const CHUNK: usize = 100;
 /// In place of a place: the pattern is looked for in the whole text.
 const ANYWHERE: u32 = u32::MAX;
 
@@ -88,15 +90,12 @@ impl Builder {
     /// The regex that is none, and why.
     pub(super) fn build(self) -> Result<Index, String> {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let share = self.sources.len().div_ceil(cores).max(1);
         let parts = thread::scope(|scope| {
-            let analyse = |(at, part): (usize, &'_ [String])| Part::of(part, (at * share) as u32);
-            let parts: Vec<_> = self
-                .sources
-                .chunks(share)
-                .enumerate()
-                .map(|part| scope.spawn(move || analyse(part)))
-                .collect();
+            let of_core = |core| {
+                let chunks = self.sources.chunks(CHUNK).enumerate();
+                Part::of(chunks.map(|(at, chunk)| ((at * CHUNK) as u32, chunk)).skip(core).step_by(cores))
+            };
+            let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || of_core(core))).collect();
             let parts = parts.into_iter().map(|part| part.join().expect("to read a regex never panics"));
             parts.collect::<Result<Vec<Part>, String>>()
         })?;
@@ -117,11 +116,10 @@ impl Builder {
             .prefilter(false)
             .build(literals)
             .map_err(|error| error.to_string())?;
-        let (mut patterns, mut always) = (Vec::with_capacity(self.sources.len()), Vec::new());
-        for part in parts {
-            patterns.extend(part.patterns);
-            always.extend(part.always);
-        }
+        let always = parts.iter().flat_map(|part| part.always.iter().copied()).collect();
+        let mut chunks: Vec<(u32, Vec<Pattern>)> = parts.into_iter().flat_map(|part| part.chunks).collect();
+        chunks.sort_unstable_by_key(|(first, _)| *first);
+        let patterns = chunks.into_iter().flat_map(|(_, patterns)| patterns).collect();
         Ok(Index { patterns, literals, owners_from, owners, always, scratch: Pool::new(Scratch::new) })
     }
 }
@@ -130,7 +128,8 @@ impl Builder {
 /// freed elsewhere, and one user agent would wait milliseconds for it.
 #[derive(Default)]
 struct Part {
-    patterns: Vec<Pattern>,
+    /// Patterns that stand side by side, with the number of the first.
+    chunks: Vec<(u32, Vec<Pattern>)>,
     always: Vec<Candidate>,
     /// All literals, one behind the other.
     bytes: Vec<u8>,
@@ -139,29 +138,34 @@ struct Part {
 }
 
 impl Part {
-    /// Takes patterns apart of which the first has this number.
-    fn of(sources: &[String], first: u32) -> Result<Self, String> {
+    fn of<'a>(chunks: impl Iterator<Item = (u32, &'a [String])>) -> Result<Self, String> {
         let mut part = Self::default();
-        for (pattern, source) in (first..).zip(sources) {
-            let (analysed, required) = analyse(source).map_err(|error| format!("{source}: {error}"))?;
-            part.patterns.push(analysed);
-            for (alternative, required) in (0..).zip(required) {
-                let (literals, at_beginning) = match required {
-                    Required::AtBeginning(literals) => (literals, true),
-                    Required::Anywhere(literals) => (literals, false),
-                    Required::Nothing => {
-                        part.always.push(Candidate { pattern, at: ANYWHERE, alternative });
-                        continue;
-                    }
-                };
-                for literal in literals {
-                    part.bytes.extend(literal);
-                    part.ends.push((part.bytes.len(), Owner { pattern, alternative, at_beginning }));
-                }
-            }
+        for (first, sources) in chunks {
+            let patterns = (first..).zip(sources).map(|(number, source)| part.add(number, source));
+            let patterns = patterns.collect::<Result<_, _>>()?;
+            part.chunks.push((first, patterns));
         }
         settle_heap();
         Ok(part)
+    }
+
+    fn add(&mut self, pattern: u32, source: &str) -> Result<Pattern, String> {
+        let (analysed, required) = analyse(source).map_err(|error| format!("{source}: {error}"))?;
+        for (alternative, required) in (0..).zip(required) {
+            let (literals, at_beginning) = match required {
+                Required::AtBeginning(literals) => (literals, true),
+                Required::Anywhere(literals) => (literals, false),
+                Required::Nothing => {
+                    self.always.push(Candidate { pattern, at: ANYWHERE, alternative });
+                    continue;
+                }
+            };
+            for literal in literals {
+                self.bytes.extend(literal);
+                self.ends.push((self.bytes.len(), Owner { pattern, alternative, at_beginning }));
+            }
+        }
+        Ok(analysed)
     }
 
     fn owned(&self) -> impl Iterator<Item = (&[u8], Owner)> {

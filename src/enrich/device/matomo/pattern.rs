@@ -23,8 +23,6 @@ use super::source::{branches, in_lower_case, without_look_around};
 const BEGINNING: &str = "(?:^|[^A-Z0-9_-]|[^A-Z0-9-]_|sprd-|MZ-)";
 /// Groups `$0` to `$9`: no name or model of the files refers to a later one.
 const GROUPS: usize = 10;
-/// A pattern is taken apart into no more alternatives than this.
-const ALTERNATIVES_MAX: usize = 4_000;
 /// Steps after which a pattern with look-around gives up; none of the files' takes a hundredth on a real user agent.
 const BACKTRACK_MAX: usize = 5000;
 
@@ -75,25 +73,35 @@ impl Scratch {
 /// What is wrong with the regex, in one line.
 pub(super) fn analyse(source: &str) -> Result<(Pattern, Vec<Required>), String> {
     let mut parts = Parts::default();
-    match (parse(source), without_look_around(source)) {
-        (Ok(hir), _) => parts.add(hir),
-        (Err(error), None) => return Err(error),
-        (Err(_), Some(_)) => {
-            for branch in branches(source) {
-                match without_look_around(&branch) {
-                    None => parts.add(parse(&branch)?),
-                    Some(stripped) => parts.add_with_look_around(parse(&stripped)?, &branch)?,
-                }
-            }
+    let error = match parse(source) {
+        Ok(hir) => {
+            parts.add(hir);
+            return Ok(parts.into());
+        }
+        Err(error) => error,
+    };
+    if without_look_around(source).is_none() {
+        return Err(error);
+    }
+    for branch in branches(source) {
+        match without_look_around(&branch) {
+            None => parts.add(parse(&branch)?),
+            Some(stripped) => parts.add_with_look_around(parse(&stripped)?, &branch)?,
         }
     }
-    Ok((Pattern { alternatives: parts.alternatives }, parts.required))
+    Ok(parts.into())
 }
 
 #[derive(Default)]
 struct Parts {
     alternatives: Vec<Alternative>,
     required: Vec<Required>,
+}
+
+impl From<Parts> for (Pattern, Vec<Required>) {
+    fn from(parts: Parts) -> Self {
+        (Pattern { alternatives: parts.alternatives }, parts.required)
+    }
 }
 
 impl Parts {
@@ -162,33 +170,32 @@ fn parse(source: &str) -> Result<Hir, String> {
         .map_err(|error| one_line(&error.to_string()))
 }
 
-fn captured(capture: &Capture, sub: Hir) -> Hir {
-    Hir::capture(Capture { index: capture.index, name: None, sub: Box::new(sub) })
-}
-
 /// Draws the alternatives that a pattern begins with out of it: `(?:A|B)?C` is `AC`, `BC` or `C`, in this order.
 fn alternatives(hir: Hir) -> Vec<Hir> {
-    let heads: Vec<Hir> = match hir.kind() {
-        HirKind::Alternation(parts) => parts.iter().cloned().flat_map(alternatives).collect(),
-        HirKind::Capture(capture) => {
-            alternatives((*capture.sub).clone()).into_iter().map(|sub| captured(capture, sub)).collect()
+    match hir.into_kind() {
+        HirKind::Alternation(parts) => parts.into_iter().flat_map(alternatives).collect(),
+        HirKind::Capture(Capture { index, sub, .. }) => {
+            let captured = |sub| Hir::capture(Capture { index, name: None, sub: Box::new(sub) });
+            alternatives(*sub).into_iter().map(captured).collect()
         }
         HirKind::Repetition(Repetition { min: 0, max: Some(1), greedy: true, sub }) => {
-            alternatives((**sub).clone()).into_iter().chain([Hir::empty()]).collect()
+            alternatives(*sub).into_iter().chain([Hir::empty()]).collect()
         }
-        HirKind::Concat(parts) => {
-            let tail = || parts[1..].iter().cloned();
-            alternatives(parts[0].clone())
-                .into_iter()
-                .flat_map(|head| match head.kind() {
-                    HirKind::Empty => alternatives(Hir::concat(tail().collect())),
-                    _ => vec![Hir::concat([head].into_iter().chain(tail()).collect())],
-                })
-                .collect()
+        HirKind::Concat(mut parts) => {
+            let tail = parts.split_off(1);
+            let heads = parts.into_iter().flat_map(alternatives);
+            let whole = |head: Hir| match head.kind() {
+                HirKind::Empty => alternatives(Hir::concat(tail.clone())),
+                _ => vec![Hir::concat([head].into_iter().chain(tail.iter().cloned()).collect())],
+            };
+            heads.flat_map(whole).collect()
         }
-        _ => return vec![hir],
-    };
-    if heads.len() <= ALTERNATIVES_MAX { heads } else { vec![hir] }
+        HirKind::Empty => vec![Hir::empty()],
+        HirKind::Literal(literal) => vec![Hir::literal(literal.0)],
+        HirKind::Class(class) => vec![Hir::class(class)],
+        HirKind::Look(look) => vec![Hir::look(look)],
+        HirKind::Repetition(repetition) => vec![Hir::repetition(repetition)],
+    }
 }
 
 /// Says whether a match may begin at this byte of a text in lower case.
