@@ -2,7 +2,7 @@
 //!
 //! The files are those of <https://github.com/matomo-org/device-detector>, which the original's detector reads too; what
 //! they mean is told there, and by the expected answers that are published with them. In each list the first regex
-//! that matches counts. What the regexes leave open, the kind of a device above all, [`rules`] derive.
+//! that matches counts. What the regexes leave open, the kind of a device above all, `rules` derive.
 //!
 //! - `files`: the shapes of the files
 //! - `lists`: what their patterns stand for

@@ -21,9 +21,9 @@ pub(super) struct Rules {
     pad: Range<u32>,
     chrome: Range<u32>,
     chrome_mobile: Range<u32>,
-    android_tablet: Range<u32>,
+    tablet: Range<u32>,
     opera_tablet: Range<u32>,
-    android_mobile: Range<u32>,
+    mobile: Range<u32>,
     touch: Range<u32>,
     puffin: [(Range<u32>, &'static str); 3],
     opera_tv: Range<u32>,
@@ -96,9 +96,15 @@ impl Rules {
             pad: add("Pad/APad"),
             chrome: add(r"Chrome/[.0-9]*"),
             chrome_mobile: add(r"Chrome/[.0-9]* (?:Mobile|eliboM)"),
-            android_tablet: add(r"Android(?: \d.\d(?:.\d)?)?; Tablet;"),
+            tablet: add(match age {
+                Age::Former => r"Android(?: \d.\d(?:.\d)?)?; Tablet;",
+                Age::Current => r"Tablet(?! PC)|.*-tablet$",
+            }),
             opera_tablet: add("Opera Tablet"),
-            android_mobile: add(r"Android(?: \d.\d(?:.\d)?)?; Mobile;"),
+            mobile: add(match age {
+                Age::Former => r"Android(?: \d.\d(?:.\d)?)?; Mobile;",
+                Age::Current => r"Android(?: [.\d]+)?; Mobile;|.*-mobile$",
+            }),
             touch: add("Touch"),
             puffin: [
                 (add(r"Puffin/\d+[.\d]+[LMW]D"), "desktop"),
@@ -159,10 +165,10 @@ impl Rules {
         if case.family == Family::Android && !is_puffin && text.has(&self.chrome) {
             return Some(if text.has(&self.chrome_mobile) { "smartphone" } else { "tablet" });
         }
-        if text.has(&self.android_tablet) || text.has(&self.opera_tablet) {
+        if text.has(&self.tablet) {
             return Some("tablet");
         }
-        if text.has(&self.android_mobile) {
+        if text.has(&self.mobile) {
             return Some("smartphone");
         }
         let version = number(case.version);
@@ -216,9 +222,9 @@ impl Rules {
         let is_android = case.system == "Android" && !case.version.is_empty();
         let touch_system = case.system == "Windows RT" || (case.system == "Windows" && case.version >= "8");
         let kind = match kind {
-            None if text.has(&self.android_tablet) => Some("tablet"),
+            None if text.has(&self.tablet) => Some("tablet"),
             _ if text.has(&self.opera_tablet) => Some("tablet"),
-            None if text.has(&self.android_mobile) => Some("smartphone"),
+            None if text.has(&self.mobile) => Some("smartphone"),
             None if is_android && case.version < "2" => Some("smartphone"),
             None if is_android && ("3".."4").contains(&case.version) => Some("tablet"),
             Some("feature phone") if case.family == Family::Android => Some("smartphone"),
