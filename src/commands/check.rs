@@ -69,6 +69,9 @@ fn check_enrichment(enricher: &Enricher, report: &mut Report) -> io::Result<()> 
     let device = explained.device;
     let said = [device.device, device.device_name.as_deref(), device.platform];
     let said: Vec<&str> = said.into_iter().flatten().collect();
+    if said.is_empty() {
+        return report.wrong(&format!("device engine: {}: it does not know an iPhone", enricher.engine()));
+    }
     report.ok(&format!("device engine: {}: an iPhone is {}", enricher.engine(), said.join(", ")))
 }
 

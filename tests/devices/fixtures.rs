@@ -42,7 +42,7 @@ fn read_one(fixture: &Value) -> Option<Fixture> {
     let expected = Detected {
         bot: text("bot", "name"),
         system: text("os", "name"),
-        system_version: None,
+        system_version: text("os", "version"),
         client: text("client", "name"),
         kind: kind.map(|kind| &*kind.leak()),
         brand: text("device", "brand"),

@@ -55,11 +55,12 @@ fn shipped() -> Vec<(u64, String)> {
 }
 
 /// The fields of an answer, by name; what a bot is beside a bot is not said.
-fn fields(detected: &Detected) -> [(&'static str, Option<String>); 6] {
+fn fields(detected: &Detected) -> [(&'static str, Option<String>); 7] {
     let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
     [
         ("bot", detected.bot.clone()),
         ("system", lower(&detected.system)),
+        ("version", detected.system_version.clone()),
         ("client", detected.client.clone()),
         ("device", detected.kind.map(str::to_owned)),
         ("brand", detected.brand.clone()),
@@ -76,11 +77,13 @@ fn files_of_today_give_the_answers_published_with_them() {
             agreement.count(field, 1, expected, got, user_agent);
         }
     }
-    agreement.assert_at_least(99.5, &["bot", "system", "client", "device", "brand", "model"]);
+    let fields = ["bot", "system", "version", "client", "device", "brand", "model"];
+    agreement.assert_at_least(99.5, &fields);
+    agreement.assert_nothing_made_up(&fields);
 }
 
 #[test]
-fn files_of_2022_give_the_answers_of_the_ruby_detector() {
+fn files_of_2018_give_the_answers_of_the_ruby_detector() {
     let mut agreement = Agreement::default();
     for (user_agent, expected) in RUBY.iter() {
         let got = FORMER_ENGINE.detect(user_agent);
@@ -92,12 +95,16 @@ fn files_of_2022_give_the_answers_of_the_ruby_detector() {
         let got = Device::from(got).platform.map(str::to_owned);
         agreement.count("platform", 1, platform, got, user_agent);
     }
-    agreement.assert_at_least(99.5, &["bot", "system", "client", "device", "brand", "model", "platform"]);
+    let fields = ["bot", "system", "client", "device", "model", "platform"];
+    agreement.assert_at_least(99.5, &fields);
+    agreement.assert_nothing_made_up(&fields);
+    // It leaves the brand out where all of it are one model.
+    agreement.assert_at_least(99.5, &["brand"]);
 }
 
 /// The original's files were of 2016: what later ones knew better is named.
 #[test]
-fn files_of_2022_write_what_the_original_wrote() {
+fn files_of_2018_write_what_the_original_wrote() {
     let mut differences = Vec::new();
     for line in include_str!("../original.jsonl").lines() {
         let case: serde_json::Value = serde_json::from_str(line).expect("a case");
@@ -192,7 +199,7 @@ fn the_built_in_engine_tells_most_devices() {
     }
     agreement.assert_at_least(70.0, &["device"]);
     agreement.assert_at_least(90.0, &["platform"]);
-    agreement.assert_at_least(0.0, &["device_name"]);
+    agreement.assert_at_least(15.0, &["device_name"]);
 }
 
 #[test]

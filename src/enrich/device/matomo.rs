@@ -12,13 +12,14 @@
 //! - `rules`: what the regexes leave open
 //! - `systems`: families of operating systems, and the names that the original had for them
 
+use std::fmt;
 use std::path::Path;
 
 use super::Device;
-use files::{Brand, InOrder, Named};
+use files::Folder;
 use index::{Builder, Index, Text, settle_heap};
 use lists::{Devices, Names, Systems};
-use rules::{Age, Rules};
+use rules::Rules;
 
 mod files;
 mod index;
@@ -62,6 +63,37 @@ pub struct Detected {
     pub model: Option<String>,
 }
 
+/// From when the files are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Age {
+    /// Of 2018: without notebooks and televisions that run a shell.
+    Former,
+    Current,
+}
+
+impl Age {
+    fn of(folder: &Folder<'_>) -> Result<Self, String> {
+        match [SHELL_TELEVISIONS, NOTEBOOKS].map(|name| folder.has(name)) {
+            [true, true] => Ok(Self::Current),
+            [false, false] => Ok(Self::Former),
+            _ => Err(format!(
+                "{}: of device/{SHELL_TELEVISIONS}.yml and device/{NOTEBOOKS}.yml one is missing",
+                folder.0.display()
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Matomo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = match self.rules.age {
+            Age::Former => "2018",
+            Age::Current => "today",
+        };
+        write!(formatter, "{} regexes and the rules of {age}", self.regexes)
+    }
+}
+
 impl From<Detected> for Device {
     /// With the operating system in the original's names.
     fn from(detected: Detected) -> Self {
@@ -77,6 +109,12 @@ impl From<Detected> for Device {
 /// Client files, in the order in which they are asked.
 const CLIENTS: &[&str] = &["feed_readers", "mobile_apps", "mediaplayers", "pim", "browsers", "libraries"];
 
+/// Device files, in the order in which they are asked.
+const OTHERS: &[&str] = &["consoles", "car_browsers", "cameras", "portable_media_player", "mobiles"];
+/// Those that came later.
+const SHELL_TELEVISIONS: &str = "shell_tv";
+const NOTEBOOKS: &str = "notebooks";
+
 /// Looked at before the first real one, which then finds compiled what most need.
 const COMMON: &[&str] = &[
     "Mozilla/5.0 (Linux; Android 9; SM-G960F) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/96.0.4664.45 Mobile Safari/537.36",
@@ -90,31 +128,24 @@ impl Matomo {
     /// # Errors
     /// Which file, and what is the matter with it, in one line.
     pub fn open(folder: &Path) -> Result<Self, String> {
+        let folder = Folder(folder);
+        let age = Age::of(&folder)?;
         let mut index = Builder::default();
-        let bots = Names::add(&mut index, files::read::<Vec<Named>>(folder, "bots.yml")?);
-        let systems = Systems::add(&mut index, files::read(folder, "oss.yml")?);
-        let mut clients = Vec::new();
-        for name in CLIENTS {
-            clients.append(&mut files::read(folder, &format!("client/{name}.yml"))?);
-        }
-        let clients = Names::add(&mut index, clients);
-        let televisions = Devices::add(&mut index, files::read(folder, "device/televisions.yml")?)?;
-        let shell_televisions =
-            Devices::add(&mut index, files::read_if_there(folder, "device/shell_tv.yml")?)?;
-        let notebooks = Devices::add(&mut index, files::read_if_there(folder, "device/notebooks.yml")?)?;
-        let mut others: InOrder<Brand> = files::read(folder, "device/consoles.yml")?;
-        for name in ["car_browsers", "cameras", "portable_media_player", "mobiles"] {
-            others.0.append(&mut files::read::<InOrder<Brand>>(folder, &format!("device/{name}.yml"))?.0);
-        }
-        let others = Devices::add(&mut index, others)?;
-        let makers: InOrder<Vec<String>> = files::read(folder, "vendorfragments.yml")?;
-        let makers = makers.0.into_iter().flat_map(|(name, fragments)| {
-            fragments
-                .into_iter()
-                .map(move |regex| Named { regex: format!("{regex}[^a-z0-9]+"), name: name.clone() })
-        });
-        let makers = Names::add(&mut index, makers.collect());
-        let age = if folder.join("device/notebooks.yml").exists() { Age::Current } else { Age::Former };
+        let bots = Names::add(&mut index, vec![folder.list("bots.yml")?]);
+        let systems = Systems::add(&mut index, folder.list("oss.yml")?);
+        let clients = CLIENTS.iter().map(|name| folder.list(&format!("client/{name}.yml")));
+        let clients = Names::add(&mut index, clients.collect::<Result<_, _>>()?);
+        let mut devices = |names: &[&str]| {
+            let files = names.iter().map(|name| folder.map(&format!("device/{name}.yml")));
+            Devices::add(&mut index, files.collect::<Result<_, _>>()?)
+        };
+        let televisions = devices(&["televisions"])?;
+        let [shell_televisions, notebooks] = match age {
+            Age::Former => [devices(&[])?, devices(&[])?],
+            Age::Current => [devices(&[SHELL_TELEVISIONS])?, devices(&[NOTEBOOKS])?],
+        };
+        let others = devices(OTHERS)?;
+        let makers = Names::add(&mut index, vec![files::makers(folder.map("vendorfragments.yml")?)]);
         let regexes = index.next() as usize;
         let rules = Rules::add(&mut index, age);
         let index = index.build()?;
@@ -155,11 +186,6 @@ impl Matomo {
         }
         self.rules.apply(&mut text, &mut detected);
         detected
-    }
-
-    /// How many regexes were read.
-    pub fn regexes(&self) -> usize {
-        self.regexes
     }
 
     fn device(&self, text: &mut Text<'_>, detected: &mut Detected) {

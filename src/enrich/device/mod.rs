@@ -53,7 +53,7 @@ impl fmt::Display for Engine {
         match self {
             Self::Woothee(_) => formatter.write_str("woothee"),
             Self::Matomo(engine, folder) => {
-                write!(formatter, "matomo, {} regexes of {}", engine.regexes(), folder.display())
+                write!(formatter, "matomo with {engine}, from {}", folder.display())
             }
         }
     }

@@ -57,7 +57,7 @@ pub(super) struct Model {
 }
 
 /// A map in the order of the file: the first regex that matches counts.
-pub(super) struct InOrder<T>(pub(super) Vec<(String, T)>);
+struct InOrder<T>(Vec<(String, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -81,21 +81,58 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
     }
 }
 
-/// Reads one of the files.
-///
-/// # Errors
-/// Which file, and what is the matter with it.
-pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, String> {
-    let path = folder.join(name);
-    let wrong = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(&path).map_err(|error| wrong(&error))?;
-    yaml_serde::from_str(&text).map_err(|error| wrong(&error))
+/// A folder with the files.
+pub(super) struct Folder<'a>(pub(super) &'a Path);
+
+/// What a file holds, with its path.
+pub(super) struct File<T> {
+    pub(super) path: String,
+    pub(super) entries: Vec<T>,
 }
 
-/// Reads a file that older releases do not have: it is then empty.
-///
-/// # Errors
-/// As [`read`].
-pub(super) fn read_if_there<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<InOrder<T>, String> {
-    if folder.join(name).exists() { read(folder, name) } else { Ok(InOrder(Vec::new())) }
+impl Folder<'_> {
+    /// Reads a file that holds a list.
+    ///
+    /// # Errors
+    /// Which file, and what is the matter with it; an empty one was cut short.
+    pub(super) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<File<T>, String> {
+        self.read(name, |list: Vec<T>| list)
+    }
+
+    /// Reads a file that holds a map.
+    ///
+    /// # Errors
+    /// As for a list.
+    pub(super) fn map<T: DeserializeOwned>(&self, name: &str) -> Result<File<(String, T)>, String> {
+        self.read(name, |map: InOrder<T>| map.0)
+    }
+
+    /// Says whether there is such a device file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.join(format!("device/{name}.yml")).symlink_metadata().is_ok()
+    }
+
+    fn read<R: DeserializeOwned, T>(
+        &self,
+        name: &str,
+        entries: impl Fn(R) -> Vec<T>,
+    ) -> Result<File<T>, String> {
+        let path = self.0.join(name).display().to_string();
+        let wrong = |error: &dyn fmt::Display| format!("{path}: {error}");
+        let text = fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+        let entries = entries(yaml_serde::from_str(&text).map_err(|error| wrong(&error))?);
+        if entries.is_empty() {
+            return Err(wrong(&"it holds no regex"));
+        }
+        Ok(File { path, entries })
+    }
+}
+
+/// Words that computer makers put into the user agents of Internet Explorer, each as a regex that names its maker.
+pub(super) fn makers(file: File<(String, Vec<String>)>) -> File<Named> {
+    let of_maker = |(name, fragments): (String, Vec<String>)| {
+        let named = move |regex: String| Named { regex: format!("{regex}[^a-z0-9]+"), name: name.clone() };
+        fragments.into_iter().map(named)
+    };
+    File { path: file.path, entries: file.entries.into_iter().flat_map(of_maker).collect() }
 }

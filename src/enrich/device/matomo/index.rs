@@ -16,8 +16,8 @@ use super::pattern::{Groups, Pattern, Scratch, analyse, may_begin};
 
 /// Only so much of a text is looked at.
 pub(super) const TEXT_MAX_BYTES: usize = 2048;
-/// More tries than this no user agent gets; real ones need a tenth.
-const TRIES_MAX: usize = 1_000;
+/// More tries than this no user agent gets; no real one is known that needs a third.
+const TRIES_MAX: usize = 2_000;
 /// So many patterns are taken apart at a time: long ones stand side by side, and each core gets its share.
 const CHUNK: usize = 100;
 /// In place of a place: the pattern is looked for in the whole text.
@@ -58,6 +58,8 @@ pub(super) struct Text<'a> {
     lowered: Vec<u8>,
     candidates: Vec<Candidate>,
     tries: usize,
+    /// How often a regex with look-around was asked.
+    asked: usize,
 }
 
 /// A pattern that matches.
@@ -70,9 +72,16 @@ pub(super) struct Found {
 #[derive(Default)]
 pub(super) struct Builder {
     sources: Vec<String>,
+    /// Files, and the first pattern of each.
+    files: Vec<(u32, String)>,
 }
 
 impl Builder {
+    /// Says from which file the patterns are that follow.
+    pub(super) fn begin(&mut self, path: String) {
+        self.files.push((self.next(), path));
+    }
+
     /// Adds a pattern, and gives its number.
     pub(super) fn add(&mut self, source: String) -> u32 {
         self.sources.push(source);
@@ -87,7 +96,7 @@ impl Builder {
     /// Makes the index, on all cores: that takes half the time.
     ///
     /// # Errors
-    /// The regex that is none, and why.
+    /// The file with the regex that is none, the regex, and why.
     pub(super) fn build(self) -> Result<Index, String> {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let parts = thread::scope(|scope| {
@@ -97,7 +106,12 @@ impl Builder {
             };
             let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || of_core(core))).collect();
             let parts = parts.into_iter().map(|part| part.join().expect("to read a regex never panics"));
-            parts.collect::<Result<Vec<Part>, String>>()
+            parts.collect::<Result<Vec<Part>, _>>()
+        });
+        let parts = parts.map_err(|(pattern, error)| {
+            let file = self.files.partition_point(|(first, _)| *first <= pattern);
+            let file = file.checked_sub(1).map_or("", |file| &self.files[file].1);
+            format!("{file}: {:.80?}: {error}", self.sources[pattern as usize])
         })?;
         let mut owned: Vec<(&[u8], Owner)> = parts.iter().flat_map(Part::owned).collect();
         owned.sort_unstable();
@@ -120,7 +134,7 @@ impl Builder {
         let mut chunks: Vec<(u32, Vec<Pattern>)> = parts.into_iter().flat_map(|part| part.chunks).collect();
         chunks.sort_unstable_by_key(|(first, _)| *first);
         let patterns = chunks.into_iter().flat_map(|(_, patterns)| patterns).collect();
-        Ok(Index { patterns, literals, owners_from, owners, always, scratch: Pool::new(Scratch::new) })
+        Ok(Index { patterns, literals, owners_from, owners, always, scratch: Pool::new(Scratch::default) })
     }
 }
 
@@ -138,7 +152,7 @@ struct Part {
 }
 
 impl Part {
-    fn of<'a>(chunks: impl Iterator<Item = (u32, &'a [String])>) -> Result<Self, String> {
+    fn of<'a>(chunks: impl Iterator<Item = (u32, &'a [String])>) -> Result<Self, (u32, String)> {
         let mut part = Self::default();
         for (first, sources) in chunks {
             let patterns = (first..).zip(sources).map(|(number, source)| part.add(number, source));
@@ -149,8 +163,8 @@ impl Part {
         Ok(part)
     }
 
-    fn add(&mut self, pattern: u32, source: &str) -> Result<Pattern, String> {
-        let (analysed, required) = analyse(source).map_err(|error| format!("{source}: {error}"))?;
+    fn add(&mut self, pattern: u32, source: &str) -> Result<Pattern, (u32, String)> {
+        let (analysed, required) = analyse(source).map_err(|error| (pattern, error))?;
         for (alternative, required) in (0..).zip(required) {
             let (literals, at_beginning) = match required {
                 Required::AtBeginning(literals) => (literals, true),
@@ -196,7 +210,7 @@ impl Index {
         }
         candidates.sort_unstable();
         candidates.dedup();
-        Text { index: self, original, lowered, candidates, tries: 0 }
+        Text { index: self, original, lowered, candidates, tries: 0, asked: 0 }
     }
 }
 
@@ -215,19 +229,36 @@ impl Text<'_> {
     pub(super) fn first(&mut self, among: Range<u32>) -> Option<Found> {
         let from = self.candidates.partition_point(|candidate| candidate.pattern < among.start);
         let to = self.candidates.partition_point(|candidate| candidate.pattern < among.end);
+        let candidates = &self.candidates[from..to];
         let mut scratch = self.index.scratch.get();
-        for candidate in &self.candidates[from..to] {
-            self.tries += 1;
-            if self.tries > TRIES_MAX {
-                return None;
+        scratch.asked = self.asked;
+        let found = candidates.chunk_by(|a, b| a.pattern == b.pattern).find_map(|of_pattern| {
+            let pattern = of_pattern[0].pattern;
+            // Where it begins first, and there the first alternative.
+            let mut first: Option<(usize, u32, Groups)> = None;
+            for &Candidate { at, alternative, .. } in of_pattern {
+                if at != ANYWHERE && first.is_some() {
+                    continue;
+                }
+                self.tries += 1;
+                if self.tries > TRIES_MAX {
+                    break;
+                }
+                let regex = &self.index.patterns[pattern as usize];
+                let groups = match at {
+                    ANYWHERE => regex.find(alternative as usize, &self.lowered, &mut scratch),
+                    at => regex.find_at(alternative as usize, &self.lowered, at as usize, &mut scratch),
+                };
+                let Some(groups) = groups else { continue };
+                let begin = groups[0].map_or(0, |(begin, _)| begin);
+                if first.as_ref().is_none_or(|first| (begin, alternative) < (first.0, first.1)) {
+                    first = Some((begin, alternative, groups));
+                }
             }
-            let pattern = &self.index.patterns[candidate.pattern as usize];
-            let (alternative, at) = (candidate.alternative as usize, candidate.at as usize);
-            if let Some(groups) = pattern.find(alternative, &self.lowered, at, &mut scratch) {
-                return Some(Found { pattern: candidate.pattern, groups });
-            }
-        }
-        None
+            first.map(|(_, _, groups)| Found { pattern, groups })
+        });
+        self.asked = scratch.asked;
+        found
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Detected;
-use super::files::{Brand, InOrder, Named, System};
+use super::files::{Brand, File, Named, System, Version};
 use super::index::{Builder, Found, Text};
 use super::template::Template;
 
@@ -64,12 +64,15 @@ const KINDS: &[&str] = &[
 ];
 
 impl Names {
-    pub(super) fn add(index: &mut Builder, list: Vec<Named>) -> Self {
+    pub(super) fn add(index: &mut Builder, files: Vec<File<Named>>) -> Self {
         let from = index.next();
-        let mut names = Vec::with_capacity(list.len());
-        for Named { regex, name } in list {
-            index.add(regex);
-            names.push(Template::new(&name));
+        let mut names = Vec::new();
+        for File { path, entries } in files {
+            index.begin(path);
+            for Named { regex, name } in entries {
+                index.add(regex);
+                names.push(Template::new(&name));
+            }
         }
         Self { patterns: from..index.next(), names }
     }
@@ -82,23 +85,21 @@ impl Names {
 }
 
 impl Systems {
-    pub(super) fn add(index: &mut Builder, list: Vec<System>) -> Self {
+    pub(super) fn add(index: &mut Builder, File { path, entries }: File<System>) -> Self {
+        index.begin(path.clone());
         let from = index.next();
-        for system in &list {
+        for system in &entries {
             index.add(system.regex.clone());
         }
         let patterns = from..index.next();
-        let names = list.iter().map(|system| Template::new(&system.name)).collect();
-        let versions = list.into_iter().map(|system| Versions {
-            version: Template::new(system.version.as_deref().unwrap_or_default()),
-            better: Names::add(
-                index,
-                system
-                    .versions
-                    .into_iter()
-                    .map(|version| Named { regex: version.regex, name: version.version })
-                    .collect(),
-            ),
+        let names = entries.iter().map(|system| Template::new(&system.name)).collect();
+        let versions = entries.into_iter().map(|system| {
+            let named = |version: Version| Named { regex: version.regex, name: version.version };
+            let better = system.versions.into_iter().map(named).collect();
+            Versions {
+                version: Template::new(system.version.as_deref().unwrap_or_default()),
+                better: Names::add(index, vec![File { path: path.clone(), entries: better }]),
+            }
         });
         let versions = versions.collect();
         Self { names: Names { patterns, names }, versions }
@@ -114,22 +115,28 @@ impl Systems {
         let version =
             versions.better.first(text).unwrap_or_else(|| versions.version.fill(text.original(), &groups));
         let version = version.replace('_', ".");
+        let version = version.trim_matches('.').to_owned();
         (Some(name), (!version.is_empty()).then_some(version))
     }
 }
 
 impl Devices {
-    pub(super) fn add(index: &mut Builder, list: InOrder<Brand>) -> Result<Self, String> {
+    pub(super) fn add(index: &mut Builder, files: Vec<File<(String, Brand)>>) -> Result<Self, String> {
         let from = index.next();
-        for (_, brand) in &list.0 {
-            index.add(brand.regex.clone());
+        for File { path, entries } in &files {
+            index.begin(path.clone());
+            for (_, brand) in entries {
+                index.add(brand.regex.clone());
+            }
         }
         let patterns = from..index.next();
-        let brands = list
-            .0
-            .into_iter()
-            .map(|(name, brand)| Models::add(index, name, brand))
-            .collect::<Result<_, _>>()?;
+        let mut brands = Vec::new();
+        for File { path, entries } in files {
+            index.begin(path.clone());
+            for (name, brand) in entries {
+                brands.push(Models::add(index, name, brand).map_err(|error| format!("{path}: {error}"))?);
+            }
+        }
         Ok(Self { patterns, brands })
     }
 

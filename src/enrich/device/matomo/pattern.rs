@@ -17,14 +17,22 @@ use regex_syntax::hir::{Capture, Class, ClassBytesRange, Hir, HirKind, Repetitio
 
 use super::index::TEXT_MAX_BYTES;
 use super::literals::{Required, any_of, required};
-use super::source::{branches, in_lower_case, without_look_around};
+use super::source::{branches, in_lower_case, refusal, without_look_around};
 
 /// Where a match may begin: nothing that could belong to the same word stands before it.
 const BEGINNING: &str = "(?:^|[^A-Z0-9_-]|[^A-Z0-9-]_|sprd-|MZ-)";
 /// Groups `$0` to `$9`: no name or model of the files refers to a later one.
 const GROUPS: usize = 10;
-/// Steps after which a pattern with look-around gives up; none of the files' takes a hundredth on a real user agent.
-const BACKTRACK_MAX: usize = 5000;
+/// The group of a pattern that is looked for with what stands before it.
+const WHOLE: usize = 99;
+/// A pattern that needs more states is refused.
+const SIZE_MAX: usize = 100_000;
+/// In a longer text no more places are tried one by one; real user agents have some hundred.
+const PLACES_MAX: usize = 400;
+/// No text has patterns with look-around tried more often; no real one is known that needs a third.
+const LOOK_AROUND_MAX: usize = 24;
+/// Steps after which a pattern with look-around gives up at one place.
+const BACKTRACK_MAX: usize = 5_000;
 
 /// Bytes of the text, from and to, of each group.
 pub(super) type Groups = [Option<(usize, usize)>; GROUPS];
@@ -34,21 +42,23 @@ pub(super) struct Pattern {
     alternatives: Vec<Alternative>,
 }
 
-/// One of the alternatives that a pattern is made of; compiled when it is first tried.
+/// One of the alternatives that a pattern is made of.
 struct Alternative {
-    /// Without its look-around.
     matcher: Matcher,
-    /// The whole of it, where it has look-around: asked last, since it is slow.
+    /// The whole of it, where it has look-around and the matcher is for what is left of it without: asked last, since it is
+    /// slow.
     look_around: Option<Arc<fancy_regex::Regex>>,
+}
+
+enum Matcher {
+    /// Tried at one place.
+    AtPlace(Lazy<Compiled>),
+    /// Looked for in the whole text, and where it has look-around then tried from the first place on.
+    Anywhere { first: Lazy<meta::Regex>, at_place: Lazy<Compiled> },
 }
 
 /// Compiled when it is first tried.
 type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
-
-enum Matcher {
-    AtBeginning(Lazy<Compiled>),
-    Anywhere(Lazy<meta::Regex>),
-}
 
 enum Compiled {
     Short(BoundedBacktracker),
@@ -57,14 +67,11 @@ enum Compiled {
 }
 
 /// Memory that a match needs, used again and again.
+#[derive(Default)]
 pub(super) struct Scratch {
     cache: Option<backtrack::Cache>,
-}
-
-impl Scratch {
-    pub(super) const fn new() -> Self {
-        Self { cache: None }
-    }
+    /// How often a regex with look-around was asked of this text.
+    pub(super) asked: usize,
 }
 
 /// Takes a pattern apart, and says for each of its alternatives what it needs.
@@ -72,6 +79,9 @@ impl Scratch {
 /// # Errors
 /// What is wrong with the regex, in one line.
 pub(super) fn analyse(source: &str) -> Result<(Pattern, Vec<Required>), String> {
+    if let Some(refusal) = refusal(source) {
+        return Err(refusal.to_owned());
+    }
     let mut parts = Parts::default();
     let error = match parse(source) {
         Ok(hir) => {
@@ -114,22 +124,13 @@ impl Parts {
         }
     }
 
-    /// Adds what is left of a regex without its look-around. What may match anywhere is one alternative, so that the
-    /// whole of the regex is looked for once.
+    /// Adds what is left of a regex without its look-around. What may match anywhere is one alternative.
     fn add_with_look_around(&mut self, stripped: Hir, source: &str) -> Result<(), String> {
-        let mut at_beginning = None;
+        let whole = look_around(source)?;
         let (mut rest, mut rest_required) = (Vec::new(), Vec::new());
         for hir in alternatives(stripped) {
             match required(&hir) {
-                required @ Required::AtBeginning(_) => {
-                    let whole = match &at_beginning {
-                        Some(whole) => Arc::clone(whole),
-                        None => Arc::clone(at_beginning.insert(look_around(source)?)),
-                    };
-                    let matcher = Matcher::new(hir, &required);
-                    self.alternatives.push(Alternative { matcher, look_around: Some(whole) });
-                    self.required.push(required);
-                }
+                required @ Required::AtBeginning(_) => self.push_with_look_around(hir, required, &whole),
                 required => {
                     rest.push(hir);
                     rest_required.push(required);
@@ -137,13 +138,15 @@ impl Parts {
             }
         }
         if !rest.is_empty() {
-            let required = any_of(rest_required);
-            let matcher = Matcher::new(Hir::alternation(rest), &required);
-            let anywhere = look_around(&format!("{BEGINNING}(?:{source})"))?;
-            self.alternatives.push(Alternative { matcher, look_around: Some(anywhere) });
-            self.required.push(required);
+            self.push_with_look_around(Hir::alternation(rest), any_of(rest_required), &whole);
         }
         Ok(())
+    }
+
+    fn push_with_look_around(&mut self, hir: Hir, required: Required, whole: &Arc<fancy_regex::Regex>) {
+        let matcher = Matcher::new(hir, &required);
+        self.alternatives.push(Alternative { matcher, look_around: Some(Arc::clone(whole)) });
+        self.required.push(required);
     }
 }
 
@@ -168,6 +171,22 @@ fn parse(source: &str) -> Result<Hir, String> {
         .build()
         .parse(lowered.as_deref().unwrap_or(source))
         .map_err(|error| one_line(&error.to_string()))
+        .and_then(|hir| if size(&hir) > SIZE_MAX { Err("too large".to_owned()) } else { Ok(hir) })
+}
+
+/// About how many states a regex needs.
+fn size(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Repetition(Repetition { min, max, sub, .. }) => {
+            size(sub).saturating_mul(max.unwrap_or(*min).max(1) as usize)
+        }
+        HirKind::Capture(capture) => size(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().fold(0, |sum: usize, part| sum.saturating_add(size(part)))
+        }
+    }
 }
 
 /// Draws the alternatives that a pattern begins with out of it: `(?:A|B)?C` is `AC`, `BC` or `C`, in this order.
@@ -211,8 +230,8 @@ pub(super) fn may_begin(text: &[u8], at: usize) -> bool {
 }
 
 impl Pattern {
-    /// Tries one alternative of the pattern at one place, or looks for it in the whole text, as it needs.
-    pub(super) fn find(
+    /// Tries one alternative of the pattern at one place.
+    pub(super) fn find_at(
         &self,
         alternative: usize,
         text: &[u8],
@@ -220,39 +239,69 @@ impl Pattern {
         scratch: &mut Scratch,
     ) -> Option<Groups> {
         let Alternative { matcher, look_around } = &self.alternatives[alternative];
-        let (groups, input) = match matcher {
-            Matcher::AtBeginning(compiled) => {
-                let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-                (compiled.find(&input, scratch)?, RegexInput::new(text).from_pos(at).anchored(true))
-            }
-            Matcher::Anywhere(regex) => (groups_of(regex, &Input::new(text))?, RegexInput::new(text)),
-        };
+        let Matcher::AtPlace(compiled) = matcher else { return None };
         match look_around {
-            None => Some(groups),
-            // One that takes too many steps does not match.
-            Some(regex) => {
-                let captures = regex.captures_input(input).ok()??;
-                Some(std::array::from_fn(|group| {
-                    captures.get(group).map(|found| (found.start(), found.end()))
-                }))
-            }
+            None => compiled.find(&Input::new(text).range(at..).anchored(Anchored::Yes), scratch),
+            Some(whole) => compiled.find_with(whole, text, at, scratch),
         }
+    }
+
+    /// Looks for one alternative of the pattern in the whole text.
+    pub(super) fn find(&self, alternative: usize, text: &[u8], scratch: &mut Scratch) -> Option<Groups> {
+        let Alternative { matcher, look_around } = &self.alternatives[alternative];
+        let Matcher::Anywhere { first, at_place } = matcher else { return None };
+        let mut captures = first.create_captures();
+        first.search_captures(&Input::new(text), &mut captures);
+        let span = |group| captures.get_group(group).map(|span| (span.start, span.end));
+        let (begin, _) = span(WHOLE)?;
+        let Some(whole) = look_around else {
+            return Some(std::array::from_fn(|group| span(if group == 0 { WHOLE } else { group })));
+        };
+        (begin..=text.len())
+            .filter(|&at| may_begin(text, at))
+            .take(PLACES_MAX)
+            .find_map(|at| at_place.find_with(whole, text, at, scratch))
     }
 }
 
 impl Matcher {
     fn new(hir: Hir, required: &Required) -> Self {
         if matches!(required, Required::AtBeginning(_)) {
-            return Self::AtBeginning(Lazy::new(Box::new(move || compile(&hir))));
+            return Self::AtPlace(compiled(hir));
         }
-        Self::Anywhere(Lazy::new(Box::new(move || {
+        let at_place = compiled(hir.clone());
+        let first = Lazy::new(Box::new(move || {
             let beginning = parse(BEGINNING).expect("it is written above");
-            long(&Hir::concat(vec![beginning, hir]))
-        })))
+            let whole = Capture { index: WHOLE as u32, name: None, sub: Box::new(hir) };
+            long(&Hir::concat(vec![beginning, Hir::capture(whole)]))
+        }) as Box<dyn FnOnce() -> meta::Regex + Send>);
+        Self::Anywhere { first, at_place }
     }
 }
 
+fn compiled(hir: Hir) -> Lazy<Compiled> {
+    Lazy::new(Box::new(move || compile(&hir)))
+}
+
 impl Compiled {
+    /// Tries what is left of a regex without its look-around at one place, and if that matches the whole.
+    fn find_with(
+        &self,
+        whole: &fancy_regex::Regex,
+        text: &[u8],
+        at: usize,
+        scratch: &mut Scratch,
+    ) -> Option<Groups> {
+        self.find(&Input::new(text).range(at..).anchored(Anchored::Yes), scratch)?;
+        scratch.asked += 1;
+        if scratch.asked > LOOK_AROUND_MAX {
+            return None;
+        }
+        // One that takes too many steps does not match.
+        let captures = whole.captures_input(RegexInput::new(text).from_pos(at).anchored(true)).ok()??;
+        Some(std::array::from_fn(|group| captures.get(group).map(|found| (found.start(), found.end()))))
+    }
+
     fn find(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Groups> {
         match self {
             Self::Long(regex) => groups_of(regex, input),
@@ -310,5 +359,6 @@ fn groups_of(regex: &meta::Regex, input: &Input<'_>) -> Option<Groups> {
 }
 
 fn one_line(error: &str) -> String {
-    error.lines().last().unwrap_or(error).trim().to_owned()
+    let last = error.lines().last().unwrap_or(error).trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

@@ -1,17 +1,17 @@
 //! What the regexes leave open: above all the kind of a device, where neither model nor brand told it.
 //!
 //! The rules grew with the files. With files of today they are those by which Matomo's expected answers were made; with
-//! those of 2018 to 2022, which the Ruby detectors of that time have, they are those of `device_detector` 1.0.
+//! those of 2018, which the Ruby detectors had for years, they are those of `device_detector` 1.0.
 
 use std::ops::Range;
 
-use super::Detected;
 use super::index::{Builder, Text};
 use super::systems::{Family, family};
+use super::{Age, Detected};
 
 /// Patterns that the rules ask for, each a list of its own.
 pub(super) struct Rules {
-    age: Age,
+    pub(super) age: Age,
     tv: Range<u32>,
     shell_tv: Range<u32>,
     desktop: Range<u32>,
@@ -20,7 +20,7 @@ pub(super) struct Rules {
     headset: Range<u32>,
     pad: Range<u32>,
     chrome: Range<u32>,
-    chrome_mobile: Range<u32>,
+    says_mobile: Range<u32>,
     tablet: Range<u32>,
     opera_tablet: Range<u32>,
     mobile: Range<u32>,
@@ -31,14 +31,6 @@ pub(super) struct Rules {
     smart_tv: Range<u32>,
     bracket_tv: Range<u32>,
     says_desktop: Range<u32>,
-}
-
-/// From when the files are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Age {
-    /// From 2018 to 2022: without notebooks and televisions that run a shell.
-    Former,
-    Current,
 }
 
 /// Browsers that only televisions have.
@@ -95,7 +87,7 @@ impl Rules {
             headset: add(r"Android(?: \d+(?:\.\d+)*)?; Mobile VR;| VR "),
             pad: add("Pad/APad"),
             chrome: add(r"Chrome/[.0-9]*"),
-            chrome_mobile: add(r"Chrome/[.0-9]* (?:Mobile|eliboM)"),
+            says_mobile: add("Mobile|eliboM"),
             tablet: add(match age {
                 Age::Former => r"Android(?: \d.\d(?:.\d)?)?; Tablet;",
                 Age::Current => r"Tablet(?! PC)|.*-tablet$",
@@ -163,7 +155,7 @@ impl Rules {
             return Some("wearable");
         }
         if case.family == Family::Android && !is_puffin && text.has(&self.chrome) {
-            return Some(if text.has(&self.chrome_mobile) { "smartphone" } else { "tablet" });
+            return Some(if text.has(&self.says_mobile) { "smartphone" } else { "tablet" });
         }
         if text.has(&self.tablet) {
             return Some("tablet");

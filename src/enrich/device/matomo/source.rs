@@ -1,5 +1,8 @@
 //! Regexes as they are written: taken apart, and changed, before they are read.
 
+/// Groups may stand in groups so often.
+const DEPTH_MAX: usize = 100;
+
 /// Takes a regex apart into alternatives: at its bars, and at those of the group that it begins with. Empty groups stand
 /// for those of other branches, so that all keep their numbers.
 pub(super) fn branches(source: &str) -> Vec<String> {
@@ -93,7 +96,33 @@ fn leading_group(source: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn count_groups(source: &str) -> usize {
-    atoms(source).filter(|&(at, atom)| atom == "(" && !source[at + 1..].starts_with('?')).count()
+    let captures = |&(at, atom): &(usize, &str)| {
+        let rest = &source[at + 1..];
+        let is_named = rest.starts_with("?P<") || (rest.starts_with("?<") && !is_look_around(&source[at..]));
+        atom == "(" && (!rest.starts_with('?') || is_named)
+    };
+    atoms(source).filter(captures).count()
+}
+
+fn is_look_around(source: &str) -> bool {
+    ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|start| source.starts_with(start))
+}
+
+/// Says what in a regex is not to be read, for it would mean something else, or need more memory than there is.
+pub(super) fn refusal(source: &str) -> Option<&'static str> {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for (_, atom) in atoms(source) {
+        match atom {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if atom.starts_with('[') && ["&&", "--", "~~"].iter().any(|set| atom.contains(set)) => {
+                return Some("a class with &&, -- or ~~");
+            }
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    (deepest > DEPTH_MAX).then_some("groups in groups in groups, too many")
 }
 
 /// Leaves out `(?=`, `(?!`, `(?<=` and `(?<!` with all that they hold: what is left matches wherever the whole does.
@@ -104,7 +133,7 @@ pub(super) fn without_look_around(source: &str) -> Option<String> {
     // How many groups are open since the look-around began.
     let mut depth = 0_usize;
     for (at, atom) in atoms(source) {
-        let begins = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|start| source[at..].starts_with(start));
+        let begins = is_look_around(&source[at..]);
         match atom {
             "(" if depth > 0 || begins => depth += 1,
             ")" if depth > 0 => depth -= 1,
@@ -120,13 +149,16 @@ pub(super) fn without_look_around(source: &str) -> Option<String> {
 /// that would mean something else.
 pub(super) fn in_lower_case(source: &str) -> Option<String> {
     let mut lowered = String::with_capacity(source.len());
-    for (_, atom) in atoms(source) {
+    for (at, atom) in atoms(source) {
         match atom.as_bytes() {
+            b"(" if source[at..].starts_with("(?") && !source[at..].starts_with("(?:") => return None,
             [b'\\', b'x' | b'u' | b'U' | b'p' | b'P', ..] => return None,
             [b'\\', ..] => lowered.push_str(atom),
             [b'[', class @ ..] => {
                 let is_odd = |ends: &[u8]| ends[1] == b'-' && !is_of_one_case(ends[0], ends[2]);
-                if class.contains(&b'\\') && class.iter().any(u8::is_ascii_uppercase)
+                if atom.contains("[:")
+                    || (class.contains(&b'\\')
+                        && class.iter().any(|byte| byte.is_ascii_uppercase() || b"xup".contains(byte)))
                     || class.windows(3).any(is_odd)
                 {
                     return None;

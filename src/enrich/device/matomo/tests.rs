@@ -9,6 +9,11 @@ use super::index::{Builder, Index};
 use super::systems::original_name;
 use super::{Detected, Device, Matomo};
 
+/// No user agent has it.
+const ONE: &str = "- regex: 'Nothing at all'\n  name: 'Nothing'\n";
+const ONE_BRAND: &str = "Nobody:\n  regex: 'Nothing at all'\n";
+const NEWER: &[(&str, &str)] = &[("device/notebooks.yml", ONE_BRAND), ("device/shell_tv.yml", ONE_BRAND)];
+
 /// Files of our own, as small as they can be.
 const FILES: &[(&str, &str)] = &[
     (
@@ -23,17 +28,17 @@ const FILES: &[(&str, &str)] = &[
          - regex: 'Darwin/(\\d+)'\n  name: 'Mac'\n  version: '$1'\n  versions:\n    - regex: 'Darwin/13'\n      version: '10.9'\n\
          - regex: 'Windows NT (\\d+\\.\\d+)'\n  name: 'Windows'\n  version: '$1'\n",
     ),
-    ("client/feed_readers.yml", "[]"),
-    ("client/mobile_apps.yml", "[]"),
-    ("client/mediaplayers.yml", "[]"),
-    ("client/pim.yml", "[]"),
+    ("client/feed_readers.yml", ONE),
+    ("client/mobile_apps.yml", ONE),
+    ("client/mediaplayers.yml", ONE),
+    ("client/pim.yml", ONE),
     ("client/browsers.yml", "- regex: 'Chrome/(\\d+)'\n  name: 'Chrome'\n- regex: 'Kylo'\n  name: 'Kylo'\n"),
-    ("client/libraries.yml", "[]"),
+    ("client/libraries.yml", ONE),
     ("device/televisions.yml", "Acme:\n  regex: 'Acme TV'\n  device: 'tv'\n  model: 'Vision'\n"),
-    ("device/consoles.yml", "{}"),
-    ("device/car_browsers.yml", "{}"),
-    ("device/cameras.yml", "{}"),
-    ("device/portable_media_player.yml", "{}"),
+    ("device/consoles.yml", ONE_BRAND),
+    ("device/car_browsers.yml", ONE_BRAND),
+    ("device/cameras.yml", ONE_BRAND),
+    ("device/portable_media_player.yml", ONE_BRAND),
     (
         "device/mobiles.yml",
         "Acme:\n  regex: '(?:ACME[ _-])?(?:Rocket|Skate)[ _-]?\\w*|AC-\\d+'\n  device: 'smartphone'\n  models:\n\
@@ -108,9 +113,20 @@ fn the_first_regex_that_matches_counts() {
 }
 
 #[test]
+fn a_word_behind_a_long_text_is_found() {
+    let bots = "- regex: '[a-z0-9_-]*(?:(?<!cu|power )bot(?! tab)|spider)'\n  name: 'Some Bot'\n";
+    let engine = engine(&[("bots.yml", bots)]).unwrap();
+    let long = "Mozilla/5.0 (Linux; Android 9; SM-G960F) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/96.0 "
+        .repeat(20);
+    assert_eq!(seen(&engine, &format!("{long} cubot power bot bot tab foospider/1.0")), "Some Bot");
+    assert_eq!(seen(&engine, &format!("{long} cubot foobot/1.0")), "Some Bot");
+    assert_ne!(seen(&engine, &format!("{long} cubot power bot bot tab")), "Some Bot");
+}
+
+#[test]
 fn rules_are_those_of_the_age_of_the_files() {
     let former = engine(&[]).unwrap();
-    let current = engine(&[("device/notebooks.yml", "{}"), ("device/shell_tv.yml", "{}")]).unwrap();
+    let current = engine(NEWER).unwrap();
     for (user_agent, by_former, by_current) in [
         ("Android 4.4; Chrome/30 Mobile", None, Some("smartphone")),
         ("Android 4.4; Chrome/30.0 Safari", None, Some("tablet")),
@@ -118,6 +134,8 @@ fn rules_are_those_of_the_age_of_the_files() {
         ("Android 4.4; Tablet;", Some("tablet"), Some("tablet")),
         ("Android 1.6", Some("smartphone"), Some("smartphone")),
         ("Android 3.1", Some("tablet"), Some("tablet")),
+        // Other browsers name themselves in between.
+        ("Android 4.4; Chrome/30 Whale/1.0 Mobile", None, Some("smartphone")),
         // Versions were compared as texts.
         ("Android 10", Some("smartphone"), None),
         ("Windows NT 8.1; Touch", Some("tablet"), Some("tablet")),
@@ -138,7 +156,7 @@ fn a_frozen_user_agent_gets_no_made_up_model() {
         "device/mobiles.yml",
         "Generic:\n  regex: 'Android.+; ([^;)]+)\\)'\n  device: 'smartphone'\n  model: '$1'\n",
     );
-    let engine = engine(&[("device/notebooks.yml", "{}"), generic]).unwrap();
+    let engine = engine(&[NEWER, &[generic]].concat()).unwrap();
     let user_agent = |model| {
         format!(
             "Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
@@ -157,11 +175,19 @@ fn what_is_wrong_with_the_files_is_said() {
     );
     assert!(wrong(&[("oss.yml", "- regex: 'x'\n")]).starts_with("FOLDER/oss.yml: "));
     assert!(wrong(&[("bots.yml", "- regex: [")]).starts_with("FOLDER/bots.yml: "));
-    assert!(wrong(&[("bots.yml", "- regex: 'a(b'\n  name: 'x'\n")]).starts_with("a(b: "));
-    assert!(wrong(&[("bots.yml", "- regex: 'a(?!b'\n  name: 'x'\n")]).starts_with("a(?!b: "));
+    let of_regex = |regex: &str| wrong(&[("bots.yml", &format!("- regex: '{regex}'\n  name: 'x'\n"))]);
+    assert_eq!(of_regex("a(b"), "FOLDER/bots.yml: \"a(b\": unclosed group");
+    assert!(of_regex("a(?!b").starts_with("FOLDER/bots.yml: \"a(?!b\": "));
+    assert_eq!(of_regex("[0-9&&a]"), "FOLDER/bots.yml: \"[0-9&&a]\": a class with &&, -- or ~~");
+    assert_eq!(of_regex("(?:(?:a{1000}){1000})"), "FOLDER/bots.yml: \"(?:(?:a{1000}){1000})\": too large");
+    assert!(of_regex(&format!("{}(?!a)b{}", "(".repeat(20_000), ")".repeat(20_000))).ends_with("too many"));
+    for empty in ["", "# cut short\n", "[]"] {
+        assert!(wrong(&[("bots.yml", empty)]).starts_with("FOLDER/bots.yml: "), "{empty:?}");
+    }
+    assert_eq!(wrong(&NEWER[..1]), "FOLDER: of device/shell_tv.yml and device/notebooks.yml one is missing");
     assert_eq!(
         wrong(&[("device/mobiles.yml", "Acme:\n  regex: 'x'\n  device: 'toaster'\n")]),
-        "unknown device type toaster of Acme"
+        "FOLDER/device/mobiles.yml: unknown device type toaster of Acme"
     );
 }
 
@@ -212,6 +238,9 @@ const PATTERNS: &[&str] = &[
     "\\w+_d",
     "(?:(a)|b)?(?:c|(d))1",
     "\\bcd\\b",
+    "(?:cd [a-z0-9_]+ |.*a/b\\d+-)(\\d+)|c",
+    "[[:upper:]]b",
+    "[\\x41\\x42]c",
     "b$",
 ];
 
@@ -238,15 +267,14 @@ proptest! {
 
     /// What literals leave to be tried is what would have matched, with the same groups.
     #[test]
-    fn the_index_finds_what_each_pattern_would_find_by_itself(text in "[abcdABCD19_; /()xé-]{0,14}") {
+    fn the_index_finds_what_each_pattern_would_find_by_itself(text in "[abcdABCD19_; /()xé-]{0,16}") {
         for (number, naive) in (0..).zip(NAIVE.iter()) {
             let pattern = PATTERNS[number as usize];
             let expected = naive.captures(text.as_bytes()).unwrap();
             let found = INDEX.look_at(&text).first(number..number + 1);
             prop_assert_eq!(found.is_some(), expected.is_some(), "{} in {:?}", pattern, &text);
-            // Where a pattern matches in several places, the groups may be of another: the files do not say which.
             let (Some(found), Some(expected)) = (found, expected) else { continue };
-            if naive.captures_iter(text.as_bytes()).count() == 1 {
+            {
                 for group in 1..expected.len() {
                     let span = expected.get(group).map(|group| (group.start(), group.end()));
                     let not_empty = |(from, to): &(usize, usize)| from < to;

@@ -171,7 +171,10 @@ pub(super) fn name(parser: &Parser, words: &Words<'_>) -> Option<&'static str> {
         return Some(name);
     }
     let mut answer = WootheeResult::new();
-    (says_so_itself(words.text) || parser.try_crawler(words.text, &mut answer)).then_some(GENERIC)
+    // Telephones are called `M bot 60` or `Spider 8`; a bot on Android says who it is.
+    let may_be_model = words.has("android") && !words.has("compatible") && !words.has("http");
+    let says_so = !may_be_model && says_so_itself(words.text);
+    (says_so || parser.try_crawler(words.text, &mut answer)).then_some(GENERIC)
 }
 
 /// Says whether a word, or a part of one up to a dash or a digit, ends as those of bots do (`coccocbot-web`).
