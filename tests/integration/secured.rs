@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{self, Kafka, KafkaOptions, Operation, Program, Redis, Resource};
+use redis::Commands;
+
+use crate::harness::{self, Kafka, KafkaOptions, Operation, Program, Redis, Resource, Signal};
 use crate::scene::{MINUTE, Scene};
 
 #[test]
@@ -68,4 +70,42 @@ fn no_secret_shows_in_the_log() {
     std::thread::sleep(Duration::from_secs(1));
     let log = worker.stderr_text();
     assert!(!log.contains("opensesame") && !log.contains("swordfish"), "{log}");
+}
+
+/// Those in `docs/security.md`, word by word.
+#[test]
+fn documented_access_lists_are_enough_and_no_more() {
+    let redis = Redis::start(&[]);
+    let mut scene = Scene::on(&redis, harness::kafka(), 1);
+    scene.queue = "click_queue".to_owned();
+    let rules: Vec<&str> = include_str!("../../docs/security.md")
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ACL "))
+        .collect();
+    assert_eq!(rules.len(), 2);
+    for rule in rules {
+        redis::cmd("ACL").arg(rule.split(' ').collect::<Vec<_>>()).exec(&mut scene.connection).unwrap();
+    }
+    let url_of = |user: &str| scene.redis_url().replace("redis://", &format!("redis://{user}:password@"));
+    let mut tracker = harness::connect(&url_of("tracker"));
+    for line in scene.lines(0..100).into_iter().chain([b"a bad line".to_vec()]) {
+        let _: u64 = tracker.rpush(&scene.queue, line).unwrap();
+    }
+    for refused in [
+        redis::cmd("DEL").arg("click_queue"),
+        redis::cmd("RPUSH").arg("other").arg("x"),
+        &mut redis::cmd("FLUSHALL"),
+    ] {
+        let error = refused.exec(&mut tracker).unwrap_err();
+        assert!(error.to_string().contains("no permissions"), "{error}");
+    }
+    let url = url_of("kafkastore");
+    let worker = scene.worker(&[("REDIS_URL", &url)]);
+    scene.wait_until_drained(MINUTE);
+    scene.arrived().assert_each_once(0..100);
+    assert_eq!(scene.invalid().len(), 1);
+    worker.signal(Signal::TERM);
+    assert!(worker.wait(MINUTE).success());
+    let log = worker.stderr_text();
+    assert!(!log.contains("ermission") && !log.contains("NOPERM"), "{log}");
 }
