@@ -52,7 +52,10 @@ fn measure(name: &str) {
     let fixtures = fixtures::read(&Path::new(CURRENT).join("fixtures"));
     let mut real = Texts::new(fixtures.iter().map(|fixture| fixture.user_agent.clone()).collect());
     let mut seen = Texts::new(real.texts.clone());
-    let mut hostile = Texts::new(hostile::user_agents(fixtures.iter().map(|fixture| &*fixture.user_agent)));
+    let mut hostile = Texts::new(hostile::user_agents(
+        fixtures.iter().map(|fixture| &*fixture.user_agent),
+        Path::new(if name == "matomo-former" { FORMER } else { CURRENT }),
+    ));
     let before = memory();
     let mut used = [0; 2];
     let (mut starts, mut first, mut again) = (Vec::new(), Vec::new(), Vec::new());

@@ -21,8 +21,6 @@ use device::{Device, Engine};
 pub use explained::Explained;
 pub use settings::Settings;
 
-/// Only so much of a user agent is looked at.
-const USER_AGENT_MAX_BYTES: usize = 2048;
 /// Memory for the answers that one cache holds.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// How many answers that is about.
@@ -169,5 +167,5 @@ fn meta_of(device: &Device) -> DeviceMeta {
 }
 
 fn looked_at(raw_user_agent: &[u8]) -> &[u8] {
-    &raw_user_agent[..raw_user_agent.len().min(USER_AGENT_MAX_BYTES)]
+    &raw_user_agent[..raw_user_agent.len().min(device::USER_AGENT_MAX_BYTES)]
 }

@@ -14,6 +14,9 @@ use woothee::Woothee;
 pub mod matomo;
 pub mod woothee;
 
+/// Only so much of a user agent is looked at.
+pub const USER_AGENT_MAX_BYTES: usize = 2048;
+
 /// What a user agent says of its device; `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {

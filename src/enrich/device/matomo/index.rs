@@ -11,11 +11,10 @@ use std::thread::{self, available_parallelism};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_automata::util::pool::Pool;
 
+use super::super::USER_AGENT_MAX_BYTES;
 use super::literals::Required;
 use super::pattern::{Groups, Pattern, Scratch, analyse, may_begin};
 
-/// Only so much of a text is looked at.
-pub(super) const TEXT_MAX_BYTES: usize = 2048;
 /// More tries than this no user agent gets; no real one is known that needs a third.
 const TRIES_MAX: usize = 2_000;
 /// So many patterns are taken apart at a time: long ones stand side by side, and each core gets its share.
@@ -27,15 +26,14 @@ const ANYWHERE: u32 = u32::MAX;
 pub(super) struct Index {
     patterns: Vec<Pattern>,
     literals: AhoCorasick,
-    /// Whose literal it is: for each literal, a range of `owners`.
-    owners_from: Vec<u32>,
+    /// Whose each literal is; a literal that several have is there as often.
     owners: Vec<Owner>,
     /// Patterns that no literal tells of.
     always: Vec<Candidate>,
     scratch: Pool<Scratch, fn() -> Scratch>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Owner {
     pattern: u32,
     alternative: u32,
@@ -113,17 +111,7 @@ impl Builder {
             let file = file.checked_sub(1).map_or("", |file| &self.files[file].1);
             format!("{file}: {:.80?}: {error}", self.sources[pattern as usize])
         })?;
-        let mut owned: Vec<(&[u8], Owner)> = parts.iter().flat_map(Part::owned).collect();
-        owned.sort_unstable();
-        let (mut literals, mut owners, mut owners_from) = (Vec::new(), Vec::new(), Vec::new());
-        for (literal, owner) in owned {
-            if literals.last() != Some(&literal) {
-                owners_from.push(owners.len() as u32);
-                literals.push(literal);
-            }
-            owners.push(owner);
-        }
-        owners_from.push(owners.len() as u32);
+        let (literals, owners): (Vec<&[u8]>, Vec<Owner>) = parts.iter().flat_map(Part::owned).unzip();
         let literals = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::Standard)
@@ -134,7 +122,7 @@ impl Builder {
         let mut chunks: Vec<(u32, Vec<Pattern>)> = parts.into_iter().flat_map(|part| part.chunks).collect();
         chunks.sort_unstable_by_key(|(first, _)| *first);
         let patterns = chunks.into_iter().flat_map(|(_, patterns)| patterns).collect();
-        Ok(Index { patterns, literals, owners_from, owners, always, scratch: Pool::new(Scratch::default) })
+        Ok(Index { patterns, literals, owners, always, scratch: Pool::new(Scratch::default) })
     }
 }
 
@@ -193,19 +181,15 @@ impl Part {
 impl Index {
     /// Finds out which patterns the text could match.
     pub(super) fn look_at<'a>(&'a self, original: &'a str) -> Text<'a> {
-        let original = &original[..original.floor_char_boundary(TEXT_MAX_BYTES)];
+        let original = &original[..original.floor_char_boundary(USER_AGENT_MAX_BYTES)];
         let lowered = original.as_bytes().to_ascii_lowercase();
         let mut candidates = self.always.clone();
         for found in self.literals.find_overlapping_iter(&lowered) {
-            let begins = may_begin(&lowered, found.start());
-            let literal = found.pattern().as_usize();
-            let owners = self.owners_from[literal] as usize..self.owners_from[literal + 1] as usize;
-            for &Owner { pattern, alternative, at_beginning } in &self.owners[owners] {
-                if !at_beginning {
-                    candidates.push(Candidate { pattern, at: ANYWHERE, alternative });
-                } else if begins {
-                    candidates.push(Candidate { pattern, at: found.start() as u32, alternative });
-                }
+            let Owner { pattern, alternative, at_beginning } = self.owners[found.pattern()];
+            if !at_beginning {
+                candidates.push(Candidate { pattern, at: ANYWHERE, alternative });
+            } else if may_begin(&lowered, found.start()) {
+                candidates.push(Candidate { pattern, at: found.start() as u32, alternative });
             }
         }
         candidates.sort_unstable();
@@ -220,9 +204,9 @@ impl Text<'_> {
         self.original
     }
 
-    /// Says whether one of these patterns matches.
-    pub(super) fn has(&mut self, among: &Range<u32>) -> bool {
-        self.first(among.clone()).is_some()
+    /// Says whether the pattern matches.
+    pub(super) fn has(&mut self, pattern: u32) -> bool {
+        self.first(pattern..pattern + 1).is_some()
     }
 
     /// Finds the first of these patterns that matches, and the first place where it does.
@@ -245,11 +229,8 @@ impl Text<'_> {
                     break;
                 }
                 let regex = &self.index.patterns[pattern as usize];
-                let groups = match at {
-                    ANYWHERE => regex.find(alternative as usize, &self.lowered, &mut scratch),
-                    at => regex.find_at(alternative as usize, &self.lowered, at as usize, &mut scratch),
-                };
-                let Some(groups) = groups else { continue };
+                let (which, place) = (alternative as usize, at as usize);
+                let Some(groups) = regex.find(which, &self.lowered, place, &mut scratch) else { continue };
                 let begin = groups[0].map_or(0, |(begin, _)| begin);
                 if first.as_ref().is_none_or(|first| (begin, alternative) < (first.0, first.1)) {
                     first = Some((begin, alternative, groups));

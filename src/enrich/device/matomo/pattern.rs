@@ -9,13 +9,13 @@ use std::sync::{Arc, LazyLock};
 use fancy_regex::{BytesMode, RegexBuilder, RegexInput};
 use regex_automata::meta;
 use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Anchored, Input};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Capture, Class, ClassBytesRange, Hir, HirKind, Repetition};
+use regex_syntax::hir::{Capture, Class, ClassBytes, Hir, HirKind, Repetition};
 
-use super::index::TEXT_MAX_BYTES;
+use super::super::USER_AGENT_MAX_BYTES;
 use super::literals::{Required, any_of, required};
 use super::source::{branches, in_lower_case, refusal, without_look_around};
 
@@ -27,10 +27,10 @@ const GROUPS: usize = 10;
 const WHOLE: usize = 99;
 /// A pattern that needs more states is refused.
 const SIZE_MAX: usize = 100_000;
-/// In a longer text no more places are tried one by one; real user agents have some hundred.
-const PLACES_MAX: usize = 400;
-/// No text has patterns with look-around tried more often; no real one is known that needs a third.
-const LOOK_AROUND_MAX: usize = 24;
+/// So many places behind the first are tried one by one.
+const PLACES_MAX: usize = 100;
+/// No text has patterns with look-around tried more often; no real one is known that needs half of that.
+const LOOK_AROUND_MAX: usize = 16;
 /// Steps after which a pattern with look-around gives up at one place.
 const BACKTRACK_MAX: usize = 5_000;
 
@@ -43,30 +43,24 @@ pub(super) struct Pattern {
 }
 
 /// One of the alternatives that a pattern is made of.
-struct Alternative {
-    matcher: Matcher,
-    /// The whole of it, where it has look-around and the matcher is for what is left of it without: asked last, since it is
-    /// slow.
-    look_around: Option<Arc<fancy_regex::Regex>>,
+enum Alternative {
+    /// Tried at one place, where going back costs little. Only what is tried is compiled: these are 28,000.
+    AtPlace { regex: LazyLock<Compiled, Compile>, look_around: Option<Arc<fancy_regex::Regex>> },
+    /// Looked for in the whole text, in time that grows with the text only.
+    Anywhere(meta::Regex),
+    /// The same, and from the first place on tried with its look-around.
+    AnywhereWithLookAround { first: meta::Regex, stripped: meta::Regex, look_around: Arc<fancy_regex::Regex> },
 }
 
-enum Matcher {
-    /// Tried at one place.
-    AtPlace(Lazy<Compiled>),
-    /// Looked for in the whole text, and where it has look-around then tried from the first place on.
-    Anywhere { first: Lazy<meta::Regex>, at_place: Lazy<Compiled> },
-}
-
-/// Compiled when it is first tried.
-type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+type Compile = Box<dyn FnOnce() -> Compiled + Send>;
 
 enum Compiled {
-    Short(BoundedBacktracker),
-    /// Large, or can run over the whole text (`Android.+TV`), where going back costs too much.
-    Long(meta::Regex),
+    Small(BoundedBacktracker),
+    /// With too many states to go back over.
+    Large(meta::Regex),
 }
 
-/// Memory that a match needs, used again and again.
+/// What a text needs while patterns are tried on it; its memory is used again.
 #[derive(Default)]
 pub(super) struct Scratch {
     cache: Option<backtrack::Cache>,
@@ -117,20 +111,24 @@ impl From<Parts> for (Pattern, Vec<Required>) {
 impl Parts {
     fn add(&mut self, hir: Hir) {
         for hir in alternatives(hir) {
-            let required = required(&hir);
-            let matcher = Matcher::new(hir, &required);
-            self.alternatives.push(Alternative { matcher, look_around: None });
-            self.required.push(required);
+            let required = needed(&hir);
+            let alternative = match required {
+                Required::AtBeginning(_) => Alternative::at_place(hir, None),
+                Required::Anywhere(_) | Required::Nothing => Alternative::Anywhere(behind_beginning(hir)),
+            };
+            self.push(alternative, required);
         }
     }
 
     /// Adds what is left of a regex without its look-around. What may match anywhere is one alternative.
     fn add_with_look_around(&mut self, stripped: Hir, source: &str) -> Result<(), String> {
-        let whole = look_around(source)?;
+        let look_around = look_around(source)?;
         let (mut rest, mut rest_required) = (Vec::new(), Vec::new());
         for hir in alternatives(stripped) {
-            match required(&hir) {
-                required @ Required::AtBeginning(_) => self.push_with_look_around(hir, required, &whole),
+            match needed(&hir) {
+                required @ Required::AtBeginning(_) => {
+                    self.push(Alternative::at_place(hir, Some(Arc::clone(&look_around))), required);
+                }
                 required => {
                     rest.push(hir);
                     rest_required.push(required);
@@ -138,15 +136,26 @@ impl Parts {
             }
         }
         if !rest.is_empty() {
-            self.push_with_look_around(Hir::alternation(rest), any_of(rest_required), &whole);
+            let rest = Hir::alternation(rest);
+            let stripped = linear(&rest);
+            let first = behind_beginning(rest);
+            let alternative = Alternative::AnywhereWithLookAround { first, stripped, look_around };
+            self.push(alternative, any_of(rest_required));
         }
         Ok(())
     }
 
-    fn push_with_look_around(&mut self, hir: Hir, required: Required, whole: &Arc<fancy_regex::Regex>) {
-        let matcher = Matcher::new(hir, &required);
-        self.alternatives.push(Alternative { matcher, look_around: Some(Arc::clone(whole)) });
+    fn push(&mut self, alternative: Alternative, required: Required) {
+        self.alternatives.push(alternative);
         self.required.push(required);
+    }
+}
+
+/// What an alternative needs; one that can go far from its place is looked for in the whole text.
+fn needed(hir: &Hir) -> Required {
+    match required(hir) {
+        Required::AtBeginning(literals) if runs_on(hir) => Required::Anywhere(literals),
+        required => required,
     }
 }
 
@@ -219,127 +228,126 @@ fn alternatives(hir: Hir) -> Vec<Hir> {
 
 /// Says whether a match may begin at this byte of a text in lower case.
 pub(super) fn may_begin(text: &[u8], at: usize) -> bool {
-    let inside_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     match text[..at] {
         [] => true,
-        [.., before, b'_'] => !inside_word(before),
+        [.., before, b'_'] => !is_inside_word(before),
         [b'_'] => false,
-        [.., last] if !inside_word(last) => true,
+        [.., last] if !is_inside_word(last) => true,
         _ => text[..at].ends_with(b"sprd-") || text[..at].ends_with(b"mz-"),
     }
 }
 
+fn is_inside_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
+}
+
 impl Pattern {
-    /// Tries one alternative of the pattern at one place.
-    pub(super) fn find_at(
+    /// Tries one alternative of the pattern: at the place, or in the whole text, as it is made. Group 0 is what the
+    /// pattern itself matches.
+    pub(super) fn find(
         &self,
         alternative: usize,
         text: &[u8],
         at: usize,
         scratch: &mut Scratch,
     ) -> Option<Groups> {
-        let Alternative { matcher, look_around } = &self.alternatives[alternative];
-        let Matcher::AtPlace(compiled) = matcher else { return None };
-        match look_around {
-            None => compiled.find(&Input::new(text).range(at..).anchored(Anchored::Yes), scratch),
-            Some(whole) => compiled.find_with(whole, text, at, scratch),
-        }
-    }
-
-    /// Looks for one alternative of the pattern in the whole text.
-    pub(super) fn find(&self, alternative: usize, text: &[u8], scratch: &mut Scratch) -> Option<Groups> {
-        let Alternative { matcher, look_around } = &self.alternatives[alternative];
-        let Matcher::Anywhere { first, at_place } = matcher else { return None };
-        let mut captures = first.create_captures();
-        first.search_captures(&Input::new(text), &mut captures);
-        let span = |group| captures.get_group(group).map(|span| (span.start, span.end));
-        let (begin, _) = span(WHOLE)?;
-        let Some(whole) = look_around else {
-            return Some(std::array::from_fn(|group| span(if group == 0 { WHOLE } else { group })));
-        };
-        (begin..=text.len())
-            .filter(|&at| may_begin(text, at))
-            .take(PLACES_MAX)
-            .find_map(|at| at_place.find_with(whole, text, at, scratch))
-    }
-}
-
-impl Matcher {
-    fn new(hir: Hir, required: &Required) -> Self {
-        if matches!(required, Required::AtBeginning(_)) {
-            return Self::AtPlace(compiled(hir));
-        }
-        let at_place = compiled(hir.clone());
-        let first = Lazy::new(Box::new(move || {
-            let beginning = parse(BEGINNING).expect("it is written above");
-            let whole = Capture { index: WHOLE as u32, name: None, sub: Box::new(hir) };
-            long(&Hir::concat(vec![beginning, Hir::capture(whole)]))
-        }) as Box<dyn FnOnce() -> meta::Regex + Send>);
-        Self::Anywhere { first, at_place }
-    }
-}
-
-fn compiled(hir: Hir) -> Lazy<Compiled> {
-    Lazy::new(Box::new(move || compile(&hir)))
-}
-
-impl Compiled {
-    /// Tries what is left of a regex without its look-around at one place, and if that matches the whole.
-    fn find_with(
-        &self,
-        whole: &fancy_regex::Regex,
-        text: &[u8],
-        at: usize,
-        scratch: &mut Scratch,
-    ) -> Option<Groups> {
-        self.find(&Input::new(text).range(at..).anchored(Anchored::Yes), scratch)?;
-        scratch.asked += 1;
-        if scratch.asked > LOOK_AROUND_MAX {
-            return None;
-        }
-        // One that takes too many steps does not match.
-        let captures = whole.captures_input(RegexInput::new(text).from_pos(at).anchored(true)).ok()??;
-        Some(std::array::from_fn(|group| captures.get(group).map(|found| (found.start(), found.end()))))
-    }
-
-    fn find(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Groups> {
-        match self {
-            Self::Long(regex) => groups_of(regex, input),
-            Self::Short(regex) => {
-                let cache = scratch.cache.get_or_insert_with(|| regex.create_cache());
-                cache.reset(regex);
-                let mut slots = [None::<NonMaxUsize>; 2 * GROUPS];
-                regex.try_search_slots(cache, input, &mut slots).expect("texts are short enough")?;
-                let place = |slot: usize| slots[slot].map(NonMaxUsize::get);
-                Some(std::array::from_fn(|group| Some((place(2 * group)?, place(2 * group + 1)?))))
+        match &self.alternatives[alternative] {
+            Alternative::AtPlace { regex, look_around } => {
+                let groups = scratch.find_at(regex, text, at)?;
+                look_around.as_ref().map_or(Some(groups), |whole| scratch.ask(whole, text, at))
+            }
+            Alternative::Anywhere(regex) => first_behind_beginning(regex, text),
+            Alternative::AnywhereWithLookAround { first, stripped, look_around } => {
+                let (begin, _) = first_behind_beginning(first, text)?[0]?;
+                let places = (begin..=text.len()).filter(|&at| may_begin(text, at)).take(PLACES_MAX);
+                let at_place = |at| Input::new(text).range(at..).anchored(Anchored::Yes);
+                places
+                    .filter(|&at| stripped.is_match(at_place(at)))
+                    .take(LOOK_AROUND_MAX)
+                    .find_map(|at| scratch.ask(look_around, text, at))
             }
         }
     }
 }
 
-fn compile(hir: &Hir) -> Compiled {
-    if runs_on(hir) {
-        return Compiled::Long(long(hir));
-    }
-    let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::All);
-    let nfa: NFA = thompson::Compiler::new().configure(config).build_from_hir(hir).expect("no limit is set");
-    match BoundedBacktracker::new_from_nfa(nfa) {
-        Ok(regex) if regex.max_haystack_len() >= TEXT_MAX_BYTES => Compiled::Short(regex),
-        _ => Compiled::Long(long(hir)),
+impl Alternative {
+    fn at_place(hir: Hir, look_around: Option<Arc<fancy_regex::Regex>>) -> Self {
+        Self::AtPlace { regex: LazyLock::new(Box::new(move || compile(&hir))), look_around }
     }
 }
 
-fn long(hir: &Hir) -> meta::Regex {
+impl Scratch {
+    fn find_at(&mut self, regex: &Compiled, text: &[u8], at: usize) -> Option<Groups> {
+        let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+        let mut slots = [None::<NonMaxUsize>; 2 * GROUPS];
+        match regex {
+            Compiled::Small(regex) => {
+                let cache = self.cache.get_or_insert_with(|| regex.create_cache());
+                cache.reset(regex);
+                regex.try_search_slots(cache, &input, &mut slots).expect("texts are short enough")?;
+            }
+            Compiled::Large(regex) => {
+                regex.search_slots(&input, &mut slots)?;
+            }
+        }
+        let place = |slot: usize| slots[slot].map(NonMaxUsize::get);
+        Some(std::array::from_fn(|group| Some((place(2 * group)?, place(2 * group + 1)?))))
+    }
+
+    /// Asks a regex with look-around; one that takes too many steps does not match, nor does any that is asked too late.
+    fn ask(&mut self, regex: &fancy_regex::Regex, text: &[u8], at: usize) -> Option<Groups> {
+        self.asked += 1;
+        if self.asked > LOOK_AROUND_MAX {
+            return None;
+        }
+        let captures = regex.captures_input(RegexInput::new(text).from_pos(at).anchored(true)).ok()??;
+        Some(std::array::from_fn(|group| captures.get(group).map(|found| (found.start(), found.end()))))
+    }
+}
+
+fn compile(hir: &Hir) -> Compiled {
+    let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::All);
+    let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir).expect("no limit is set");
+    match BoundedBacktracker::new_from_nfa(nfa) {
+        Ok(regex) if regex.max_haystack_len() >= USER_AGENT_MAX_BYTES => Compiled::Small(regex),
+        _ => Compiled::Large(linear(hir)),
+    }
+}
+
+/// Takes time that grows with the text only, whatever the regex.
+fn linear(hir: &Hir) -> meta::Regex {
     let config = meta::Config::new().utf8_empty(false).nfa_size_limit(None).onepass(false).dfa(false);
     meta::Builder::new().configure(config).build_from_hir(hir).expect("no limit is set")
 }
 
-/// Says whether the pattern can run over any text, by a repetition of nearly every byte.
+fn behind_beginning(hir: Hir) -> meta::Regex {
+    let beginning = parse(BEGINNING).expect("it is written above");
+    let whole = Capture { index: WHOLE as u32, name: None, sub: Box::new(hir) };
+    linear(&Hir::concat(vec![beginning, Hir::capture(whole)]))
+}
+
+fn first_behind_beginning(regex: &meta::Regex, text: &[u8]) -> Option<Groups> {
+    // Most do not match, and to say so costs less.
+    if !regex.is_match(text) {
+        return None;
+    }
+    let mut captures = regex.create_captures();
+    regex.search_captures(&Input::new(text), &mut captures);
+    let span = |group| captures.get_group(group).map(|span| (span.start, span.end));
+    Some(std::array::from_fn(|group| span(if group == 0 { WHOLE } else { group })))
+}
+
+/// Says whether a repetition can run over words and what parts them (`Nokia[a-z -]+`): tried at each word, that takes the
+/// square of the text.
 fn runs_on(hir: &Hir) -> bool {
+    let has = |class: &ClassBytes, is: fn(u8) -> bool| {
+        class.iter().any(|range| (range.start()..=range.end()).any(is))
+    };
     match hir.kind() {
         HirKind::Repetition(Repetition { max: None, sub, .. }) => match sub.kind() {
             HirKind::Class(Class::Bytes(class)) => {
-                class.iter().map(ClassBytesRange::len).sum::<usize>() > 128
+                has(class, |byte| byte.is_ascii_lowercase())
+                    && has(class, |byte| !is_inside_word(byte) && byte != b'_')
             }
             _ => runs_on(sub),
         },
@@ -348,14 +356,6 @@ fn runs_on(hir: &Hir) -> bool {
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(runs_on),
         _ => false,
     }
-}
-
-fn groups_of(regex: &meta::Regex, input: &Input<'_>) -> Option<Groups> {
-    let mut captures = regex.create_captures();
-    regex.search_captures(input, &mut captures);
-    captures
-        .is_match()
-        .then(|| std::array::from_fn(|group| captures.get_group(group).map(|span| (span.start, span.end))))
 }
 
 fn one_line(error: &str) -> String {

@@ -3,34 +3,32 @@
 //! The rules grew with the files. With files of today they are those by which Matomo's expected answers were made; with
 //! those of 2018, which the Ruby detectors had for years, they are those of `device_detector` 1.0.
 
-use std::ops::Range;
-
 use super::index::{Builder, Text};
 use super::systems::{Family, family};
 use super::{Age, Detected};
 
-/// Patterns that the rules ask for, each a list of its own.
+/// Patterns that the rules ask for, by their numbers.
 pub(super) struct Rules {
     pub(super) age: Age,
-    tv: Range<u32>,
-    shell_tv: Range<u32>,
-    desktop: Range<u32>,
-    more_than_desktop: Range<u32>,
-    frozen: Range<u32>,
-    headset: Range<u32>,
-    pad: Range<u32>,
-    chrome: Range<u32>,
-    says_mobile: Range<u32>,
-    tablet: Range<u32>,
-    opera_tablet: Range<u32>,
-    mobile: Range<u32>,
-    touch: Range<u32>,
-    puffin: [(Range<u32>, &'static str); 3],
-    opera_tv: Range<u32>,
-    opera_tv_store: Range<u32>,
-    smart_tv: Range<u32>,
-    bracket_tv: Range<u32>,
-    says_desktop: Range<u32>,
+    tv: u32,
+    shell_tv: u32,
+    desktop: u32,
+    more_than_desktop: u32,
+    frozen: u32,
+    headset: u32,
+    pad: u32,
+    chrome: u32,
+    says_mobile: u32,
+    tablet: u32,
+    opera_tablet: u32,
+    mobile: u32,
+    touch: u32,
+    puffin: [(u32, &'static str); 3],
+    opera_tv: u32,
+    opera_tv_store: u32,
+    smart_tv: u32,
+    bracket_tv: u32,
+    says_desktop: u32,
 }
 
 /// Browsers that only televisions have.
@@ -68,10 +66,7 @@ impl Case<'_> {
 
 impl Rules {
     pub(super) fn add(index: &mut Builder, age: Age) -> Self {
-        let mut add = |regex: &str| {
-            let pattern = index.add(regex.to_owned());
-            pattern..pattern + 1
-        };
+        let mut add = |regex: &str| index.add(regex.to_owned());
         Self {
             age,
             tv: add(match age {
@@ -114,53 +109,54 @@ impl Rules {
     }
 
     pub(super) fn is_tv(&self, text: &mut Text<'_>) -> bool {
-        text.has(&self.tv)
+        text.has(self.tv)
     }
 
     pub(super) fn is_shell_tv(&self, text: &mut Text<'_>) -> bool {
-        self.age == Age::Current && text.has(&self.shell_tv)
+        self.age == Age::Current && text.has(self.shell_tv)
     }
 
     /// Says whether the user agent holds nothing of a model: that of a computer, and the frozen one of Chrome on
     /// Android, which names `K` in place of each model.
     pub(super) fn hides_model(&self, text: &mut Text<'_>) -> bool {
         self.age == Age::Current
-            && (text.has(&self.frozen) || (text.has(&self.desktop) && !text.has(&self.more_than_desktop)))
+            && (text.has(self.frozen) || (text.has(self.desktop) && !text.has(self.more_than_desktop)))
     }
 
     /// Adds what the regexes left open.
     pub(super) fn apply(&self, text: &mut Text<'_>, detected: &mut Detected) {
-        let system = detected.system.clone().unwrap_or_default();
-        let version = detected.system_version.clone().unwrap_or_default();
-        let client = detected.client.clone().unwrap_or_default();
-        let case = Case { system: &system, version: &version, family: family(&system), client: &client };
+        let Detected { system, system_version, client, kind, brand, model, bot: _ } = detected;
+        let system = system.as_deref().unwrap_or_default();
+        let version = system_version.as_deref().unwrap_or_default();
+        let client = client.as_deref().unwrap_or_default();
+        let case = Case { system, version, family: family(system), client };
         if self.age == Age::Former {
-            detected.kind = self.former_kind(text, &case, detected.kind);
+            *kind = self.former_kind(text, &case, *kind);
             return;
         }
-        if case.family == Family::Apple && detected.brand.is_none() {
-            detected.brand = Some("Apple".to_owned());
-        } else if case.family != Family::Apple && detected.brand.as_deref() == Some("Apple") {
+        if case.family == Family::Apple && brand.is_none() {
+            *brand = Some("Apple".to_owned());
+        } else if case.family != Family::Apple && brand.as_deref() == Some("Apple") {
             // It only pretends.
-            (detected.kind, detected.brand, detected.model) = (None, None, None);
+            (*kind, *brand, *model) = (None, None, None);
         }
-        let kind = detected.kind.or_else(|| self.kind_by_fragment(text, &case));
-        detected.kind = self.corrected(text, &case, kind).or_else(|| self.last_resort(text, &case));
+        let likely = kind.or_else(|| self.kind_by_fragment(text, &case));
+        *kind = self.corrected(text, &case, likely).or_else(|| self.last_resort(text, &case));
     }
 
     /// The kind that a word of the user agent gives away, or the version of Android.
     fn kind_by_fragment(&self, text: &mut Text<'_>, case: &Case<'_>) -> Option<&'static str> {
         let is_puffin = case.client.starts_with("Puffin");
-        if text.has(&self.headset) {
+        if text.has(self.headset) {
             return Some("wearable");
         }
-        if case.family == Family::Android && !is_puffin && text.has(&self.chrome) {
-            return Some(if text.has(&self.says_mobile) { "smartphone" } else { "tablet" });
+        if case.family == Family::Android && !is_puffin && text.has(self.chrome) {
+            return Some(if text.has(self.says_mobile) { "smartphone" } else { "tablet" });
         }
-        if text.has(&self.tablet) {
+        if text.has(self.tablet) {
             return Some("tablet");
         }
-        if text.has(&self.mobile) {
+        if text.has(self.mobile) {
             return Some("smartphone");
         }
         let version = number(case.version);
@@ -169,9 +165,9 @@ impl Rules {
             _ if case.family == Family::Android && (3.0..4.0).contains(&version) => Some("tablet"),
             "Java ME" => Some("feature phone"),
             "SteamOS" => Some("console"),
-            "Windows RT" if text.has(&self.touch) => Some("tablet"),
-            "Windows" if version >= 8.0 && text.has(&self.touch) => Some("tablet"),
-            _ => self.puffin.iter().find(|(pattern, _)| text.has(pattern)).map(|&(_, kind)| kind),
+            "Windows RT" if text.has(self.touch) => Some("tablet"),
+            "Windows" if version >= 8.0 && text.has(self.touch) => Some("tablet"),
+            _ => self.puffin.iter().find(|&&(pattern, _)| text.has(pattern)).map(|&(_, kind)| kind),
         }
     }
 
@@ -184,21 +180,21 @@ impl Rules {
     ) -> Option<&'static str> {
         let kind = match kind {
             _ if case.system == "KaiOS" => Some("feature phone"),
-            Some("smartphone") if text.has(&self.pad) => Some("tablet"),
+            Some("smartphone") if text.has(self.pad) => Some("tablet"),
             Some("feature phone") if case.family == Family::Android => Some("smartphone"),
             kind => kind,
         };
         match kind {
             Some("tv" | "peripheral" | "wearable" | "console") => kind,
             _ if case.system == "Coolita OS" => Some("tv"),
-            _ if text.has(&self.opera_tv) || text.has(&self.smart_tv) => Some("tv"),
-            _ if text.has(&self.says_desktop) => Some("desktop"),
+            _ if text.has(self.opera_tv) || text.has(self.smart_tv) => Some("tv"),
+            _ if text.has(self.says_desktop) => Some("desktop"),
             kind => kind,
         }
     }
 
     fn last_resort(&self, text: &mut Text<'_>, case: &Case<'_>) -> Option<&'static str> {
-        if TV_CLIENTS.contains(&case.client) || text.has(&self.bracket_tv) {
+        if TV_CLIENTS.contains(&case.client) || text.has(self.bracket_tv) {
             return Some("tv");
         }
         (case.has_desktop_system() && !case.client.starts_with("Puffin")).then_some("desktop")
@@ -214,17 +210,17 @@ impl Rules {
         let is_android = case.system == "Android" && !case.version.is_empty();
         let touch_system = case.system == "Windows RT" || (case.system == "Windows" && case.version >= "8");
         let kind = match kind {
-            None if text.has(&self.tablet) => Some("tablet"),
-            _ if text.has(&self.opera_tablet) => Some("tablet"),
-            None if text.has(&self.mobile) => Some("smartphone"),
+            None if text.has(self.tablet) => Some("tablet"),
+            _ if text.has(self.opera_tablet) => Some("tablet"),
+            None if text.has(self.mobile) => Some("smartphone"),
             None if is_android && case.version < "2" => Some("smartphone"),
             None if is_android && ("3".."4").contains(&case.version) => Some("tablet"),
             Some("feature phone") if case.family == Family::Android => Some("smartphone"),
-            None if touch_system && text.has(&self.touch) => Some("tablet"),
+            None if touch_system && text.has(self.touch) => Some("tablet"),
             kind => kind,
         };
         match kind {
-            _ if text.has(&self.opera_tv_store) => Some("tv"),
+            _ if text.has(self.opera_tv_store) => Some("tv"),
             None if matches!(case.client, "Kylo" | "Espial TV Browser") => Some("tv"),
             None if case.has_desktop_system() && case.client != "Puffin" => Some("desktop"),
             kind => kind,

@@ -279,12 +279,11 @@ const RENAMED: &[(&str, &str)] = &[
 ///
 /// Click and install are matched by a hash of the address and this name, and the trackers hash the original's.
 pub(super) fn original_name(name: &str) -> Option<&'static str> {
-    let name = name.to_lowercase();
-    if let Some(original) = ORIGINAL.iter().find(|original| **original == name) {
+    if let Some(original) = ORIGINAL.iter().find(|original| original.eq_ignore_ascii_case(name)) {
         return Some(original);
     }
-    let renamed = RENAMED.iter().find(|(later, _)| *later == name).map(|&(_, original)| original);
-    renamed.or(match family(&name) {
+    let renamed = RENAMED.iter().find(|(later, _)| later.eq_ignore_ascii_case(name));
+    renamed.map(|&(_, original)| original).or(match family(name) {
         Family::Android => Some("android"),
         Family::Linux => Some("gnu/linux"),
         Family::Apple | Family::Desktop | Family::Other => None,
@@ -293,8 +292,7 @@ pub(super) fn original_name(name: &str) -> Option<&'static str> {
 
 /// Says to which family a system of this name belongs.
 pub(super) fn family(name: &str) -> Family {
-    let name = name.to_lowercase();
-    let is_in = |names: &[&str]| names.contains(&&*name);
+    let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     if is_in(ANDROID) {
         Family::Android
     } else if is_in(APPLE) {
