@@ -14,7 +14,8 @@ use rdkafka::producer::Producer as _;
 use tracing::info;
 
 use super::publisher::{Publisher, blocking};
-use super::reports::{Troubles, code};
+use super::reports::code;
+use super::troubles::Troubles;
 
 mod ledger;
 

@@ -5,6 +5,7 @@
 //! - [`reports`]: delivery reports, counted batch by batch
 //! - [`publisher`]: a producer that a lane owns
 //! - [`at_least_once`]: what a report means for a line: delivered, refused, or to be sent again
+//! - [`troubles`]: what clients meet with, in plain words
 //! - [`exactly_once`]: a batch and its seq in one transaction
 //! - [`cluster`]: what a cluster has, and why it does not answer
 //! - [`reader`]: reads topics without a group, for people to look at
@@ -19,8 +20,10 @@ pub mod reader;
 pub mod reports;
 pub mod settings;
 pub mod topics;
+pub mod troubles;
 
 pub use exactly_once::{ExactlyOnce, Ledger};
 pub use publisher::Publisher;
 pub use settings::Settings;
 pub use topics::Topics;
+pub use troubles::Troubles;

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::partitions::Partitions;
 use super::produce::{Chunk, TopicHandle};
-use super::reports::{Reports, Troubles, opaque};
+use super::reports::{Reports, opaque};
+use super::troubles::Troubles;
 
 /// How soon to try again when librdkafka's queue is full, or all partitions of a topic have something under way.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -3,19 +3,17 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::{ClientContext, Statistics};
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::partitions::Partitions;
+use super::troubles::Troubles;
 
-/// The same trouble is told again after this long.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
 /// Chunks that one producer may have under way.
 const CHUNKS: usize = 4096;
 const LINE_BITS: u32 = 32;
@@ -37,20 +35,6 @@ struct Tally {
     failures: Mutex<Vec<Failure>>,
 }
 
-/// What the producers of a worker met with, counted until somebody takes it.
-#[derive(Debug, Default)]
-pub struct Troubles {
-    errors: AtomicU64,
-    retries: AtomicU64,
-}
-
-impl Troubles {
-    /// Errors told, and requests repeated, since the last time.
-    pub fn take(&self) -> (u64, u64) {
-        (self.errors.swap(0, Ordering::Relaxed), self.retries.swap(0, Ordering::Relaxed))
-    }
-}
-
 /// Where reports are counted: one tally for each batch that may be under way.
 pub struct Reports {
     troubles: Arc<Troubles>,
@@ -61,7 +45,6 @@ pub struct Reports {
     /// By a chunk's number: how many of its reports are still to come. What is at zero is free for another.
     chunks: Box<[AtomicU32]>,
     finished: Notify,
-    told_at: Mutex<Option<Instant>>,
 }
 
 impl Reports {
@@ -73,7 +56,6 @@ impl Reports {
             tallies: std::iter::repeat_with(Tally::default).take(batches).collect(),
             chunks: std::iter::repeat_with(AtomicU32::default).take(CHUNKS).collect(),
             finished: Notify::new(),
-            told_at: Mutex::new(None),
         }
     }
 
@@ -191,12 +173,7 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.troubles.errors.fetch_add(1, Ordering::Relaxed);
-        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
-            *told_at = Some(Instant::now());
-            warn!(%error, reason, "kafka is in trouble, trying again");
-        }
+        self.troubles.hear(&error, reason);
     }
 
     /// How the producer does, for those who ask.
@@ -204,7 +181,7 @@ impl ClientContext for Reports {
         let Statistics { msg_cnt, msg_size, txmsgs, brokers, .. } = statistics;
         let retries = brokers.values().map(|broker| broker.txretries).sum();
         let earlier = self.retries.swap(retries, Ordering::Relaxed);
-        self.troubles.retries.fetch_add(retries.saturating_sub(earlier), Ordering::Relaxed);
+        self.troubles.add_retries(retries.saturating_sub(earlier));
         debug!(waiting = msg_cnt, waiting_bytes = msg_size, sent = txmsgs, "producer statistics");
     }
 }

@@ -1,7 +1,10 @@
 //! Where Kafka is, how it is reached, and what librdkafka is told.
 
 use clap::{Args, ValueEnum};
+use openssl::asn1::Asn1Time;
+use openssl::x509::X509;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseProducer;
 
 /// Properties on which the guarantees rest, or that have a setting of their own.
@@ -31,6 +34,14 @@ const DEFAULT_PORT: u16 = 9092;
 const QUEUE_BUDGET_KBYTES: usize = 32 * 1024;
 /// The least that one producer needs to get on.
 const QUEUE_LEAST_KBYTES: usize = 4 * 1024;
+/// Certificates that run out within this time are told of.
+const RUNS_OUT_SOON_DAYS: u32 = 14;
+/// Settings that librdkafka looks into when a client is made, and our names for them.
+const CERTIFICATES: [(&str, &str); 3] = [
+    ("ssl.ca.pem", "KAFKA_TRUSTED_CERT"),
+    ("ssl.certificate.pem", "KAFKA_CLIENT_CERT"),
+    ("ssl.key.pem", "KAFKA_CLIENT_CERT_KEY"),
+];
 /// librdkafka takes no smaller `message.max.bytes`.
 const LEAST_MESSAGE_MAX: usize = 1000;
 /// What a record batch adds to a message.
@@ -182,7 +193,10 @@ impl Settings {
             // A broker that has gone silent is given up after this long, and not only after a minute; but one that is
             // merely slow must not be sent everything again.
             .set("socket.timeout.ms", "20000")
-            .set("reconnect.backoff.max.ms", "2000");
+            .set("reconnect.backoff.max.ms", "2000")
+            // Half of this is how often librdkafka connects while nobody is connected and somebody asks for metadata: left
+            // alone, 20 times a second, also to a broker that will never take our certificate.
+            .set("reconnect.backoff.ms", "1000");
         if first.is_tls {
             config.set("security.protocol", "ssl");
         }
@@ -232,7 +246,7 @@ impl Settings {
         // Some values are refused only together with others, and PEM texts only when they are read.
         match config.create::<BaseProducer>() {
             Ok(_) => Ok(config),
-            Err(error) => Err(format!("KAFKA_...: librdkafka refuses these settings: {error}")),
+            Err(error) => Err(refused(&error)),
         }
     }
 
@@ -259,9 +273,38 @@ impl Settings {
     /// What a user should know of these settings at start.
     pub fn warnings(&self) -> Vec<String> {
         let both = !self.kafka_url.is_empty() && self.kafka_host.is_some();
-        both.then(|| "KAFKA_URL and KAFKA_HOST are both set: KAFKA_URL is used".to_owned())
-            .into_iter()
-            .collect()
+        let both = both.then(|| "KAFKA_URL and KAFKA_HOST are both set: KAFKA_URL is used".to_owned());
+        let run_out = self.kafka_client_cert.as_deref().and_then(running_out);
+        both.into_iter().chain(run_out).collect()
+    }
+}
+
+/// What is to be said of the time until which our own certificate holds; nothing of what is none.
+fn running_out(certificate: &str) -> Option<String> {
+    let certificate = X509::from_pem(pem(certificate).as_bytes()).ok()?;
+    let end = certificate.not_after();
+    let is_before = |days| Some(end < Asn1Time::days_from_now(days).ok()?);
+    if is_before(0)? {
+        return Some(format!("KAFKA_CLIENT_CERT: it ran out on {end}"));
+    }
+    is_before(RUNS_OUT_SOON_DAYS)?.then(|| format!("KAFKA_CLIENT_CERT: it runs out on {end}"))
+}
+
+/// Names the variable that librdkafka means when it makes no client.
+pub(super) fn refused(error: &KafkaError) -> String {
+    let KafkaError::ClientCreation(reason) = error else {
+        return format!("kafka: {error}");
+    };
+    let variable = CERTIFICATES.iter().find(|(property, _)| reason.contains(property));
+    match variable {
+        Some((_, variable)) if reason.contains("key values mismatch") => {
+            format!("{variable}: it is not the key of KAFKA_CLIENT_CERT")
+        }
+        Some((_, variable)) if reason.contains("not in PEM format") => {
+            format!("{variable}: it is not PEM text, or not all of it")
+        }
+        Some((_, variable)) => format!("{variable}: {reason}"),
+        None => format!("KAFKA_...: librdkafka refuses these settings: {reason}"),
     }
 }
 

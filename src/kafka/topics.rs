@@ -73,6 +73,16 @@ impl Topics {
         Ok(self.all_known(names).expect("each was learned just now"))
     }
 
+    /// Says whether we are shown any topic that begins with `prefix`, Kafka's own aside.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn has_any(&self, publisher: &Publisher, prefix: &str) -> Result<bool, KafkaError> {
+        let mut look_up = self.look_up.lock().await;
+        let listing = look_up.listing(publisher).await?;
+        Ok(listing.iter().any(|topic| topic.starts_with(prefix) && !topic.starts_with("__")))
+    }
+
     /// Takes a topic for a stray one, because Kafka said so of a message.
     pub fn refuse(&self, name: &str, code: RDKafkaErrorCode) {
         self.learn(name, Topic::Stray(code.to_string()));

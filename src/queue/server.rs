@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError};
 
 /// How long Redis may take to answer; a script of ours blocks it for half a second at most.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ impl Server {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(answer_timeout));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(in_plain_words)
     }
 
     /// A link that connects when it is first used.
@@ -219,6 +219,22 @@ impl Link {
             }
         })
     }
+}
+
+/// Why there is no connection, with the setting to look at.
+fn in_plain_words(error: RedisError) -> RedisError {
+    let text = error.to_string();
+    let words = if error.kind() == ErrorKind::AuthenticationFailed {
+        // The client says no more than that, also where Redis does.
+        "it does not let us in: the user or password in REDIS_URL is wrong, or its limit of connections is reached"
+    } else if text.contains("certificate verify failed") {
+        "its certificate cannot be verified: REDIS_TLS_INSECURE=1 takes any"
+    } else if text.contains("unexpected EOF") {
+        "it closes the connection at once: its limit of connections is reached, or it speaks no TLS"
+    } else {
+        return error;
+    };
+    (error.kind(), words).into()
 }
 
 /// The first error of a pipeline: the others are mostly its copies, and one line is told.

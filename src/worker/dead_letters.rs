@@ -8,9 +8,9 @@ use tracing::warn;
 
 use super::backoff::Backoff;
 use crate::kafka::Publisher;
+use crate::kafka::Troubles;
 use crate::kafka::at_least_once::{Verdict, judge};
 use crate::kafka::publisher::Outgoing;
-use crate::kafka::reports::Troubles;
 use crate::queue::slot::Rejected;
 
 /// One batch of rejected lines is under way at a time.

@@ -25,23 +25,26 @@ mod upkeep;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::enrich::Enricher;
-use crate::kafka::reports::Troubles;
-use crate::kafka::{ExactlyOnce, Topics};
+use crate::kafka::{ExactlyOnce, Topics, Troubles};
 use crate::queue::idle::Idle;
 use crate::queue::server::Unsuitable;
 use crate::queue::{Delivery, Lease, Server};
 use crate::stats::Stats;
 use dead_letters::DeadLetters;
 
+pub(crate) use reject::no_topic;
 pub use settings::Settings;
 pub use stop::{Stop, Stopper};
+
+/// The same kind of trouble is told again after this long.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// What all lanes of a worker share.
 struct Worker {
@@ -61,12 +64,31 @@ struct Worker {
     dead_letters: Option<DeadLetters>,
     /// What the producers met with.
     troubles: Arc<Troubles>,
+    strays_told_at: Mutex<Option<Instant>>,
+    /// Held by the lane that tries again to reach Kafka.
+    asking: tokio::sync::Mutex<()>,
     batch_size: usize,
 }
 
 impl Worker {
     fn has_delivered_as_promised(&self) -> bool {
         self.has_delivered.load(Ordering::Relaxed)
+    }
+
+    /// Says that the lines of some topics are rejected; anyone can make up names, so it is said now and then only.
+    fn tell_of_strays(&self, strays: &[(String, String)]) {
+        let mut told_at = self.strays_told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let [(topic, why), others @ ..] = strays
+            && told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN)
+        {
+            *told_at = Some(Instant::now());
+            warn!(
+                topic,
+                why,
+                other_topics = others.len(),
+                "a topic cannot be written to, its lines are rejected"
+            );
+        }
     }
 
     fn note_delivery_as_promised(&self) {
@@ -145,6 +167,8 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
             .map(|topic| DeadLetters::new(topic, producer.clone(), Arc::clone(&troubles))),
         producer,
         troubles,
+        strays_told_at: Mutex::default(),
+        asking: tokio::sync::Mutex::default(),
         batch_size: settings.batch_size(),
     });
     for server in &servers {

@@ -13,7 +13,7 @@ use crate::stats::Counter;
 
 impl Lane {
     /// Rejects lines whose topic is stray. A topic that was named, or delivered to before, is a wrong setting and no
-    /// bad line: then it waits for someone to mend it, and moves nothing.
+    /// bad line, and so it is where we are shown no topic at all: then it waits for someone to mend it, and moves nothing.
     pub(super) async fn reject_strays<'a>(
         &mut self,
         draft: &mut Draft,
@@ -68,6 +68,12 @@ impl Lane {
                 return Ok(Some(format!("topic {name}: {detail}")));
             }
         }
+        match worker.topics.has_any(&self.publisher, &worker.topic_prefix).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(no_topic(&worker.topic_prefix))),
+            Err(error) => return Ok(Some(error.to_string())),
+        }
+        worker.tell_of_strays(&strays);
         for (name, detail) in &strays {
             draft.reject_topic(name, detail, &raw);
         }
@@ -91,4 +97,12 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+/// What to do where Kafka shows no topic that lines could go to.
+pub(crate) fn no_topic(prefix: &str) -> String {
+    let begins = if prefix.is_empty() { String::new() } else { format!(" that begins with {prefix}") };
+    format!(
+        "this user is shown no topic{begins}: create those that lines name, or grant it Write and Describe on them"
+    )
 }

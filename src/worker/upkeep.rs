@@ -2,11 +2,11 @@
 //! minute a line says how it goes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::{Source, Stop, Worker};
+use super::{Source, Stop, TELL_AGAIN, Worker};
 use crate::queue::lease::RENEWAL;
 use crate::queue::status::{self, Heartbeat};
 use crate::queue::{Link, Server, history, rest};
@@ -21,11 +21,15 @@ const REPORT: Duration = Duration::from_secs(60);
 /// Renews the leases of one server's lanes; never returns.
 pub(super) async fn keep_leases(source: Arc<Source>) {
     let mut link = source.server.link();
+    let mut told_at: Option<Instant> = None;
     loop {
         let mut pause = RENEWAL;
         for lease in source.held_leases() {
             if let Err(error) = lease.renew(&mut link).await {
-                warn!(server = source.server.name(), %error, "lease not renewed, trying again");
+                if told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
+                    told_at = Some(Instant::now());
+                    warn!(server = source.server.name(), %error, "lease not renewed, trying again");
+                }
                 pause = RETRY;
                 break;
             }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::admin::Admin;
-use super::installation::Installation;
+use super::installation::{Installation, Release};
 use super::kafka::wait_until_ready;
 use super::server_properties::{cluster_properties, minimal_properties};
 use super::supervisor::Supervised;
@@ -99,7 +99,7 @@ impl Broker {
     /// Makes ready the broker at a place among `controller_ports`.
     fn new(place: usize, port: u16, controller_ports: &[u16], listeners: &[Listener]) -> Broker {
         let node = place + 1;
-        let installation = Installation::get();
+        let installation = Installation::get(Release::Current);
         let directory = fresh_directory("kafka");
         let logs = directory.path().join("logs");
         installation.copy_formatted_for(&logs, node);

@@ -1,6 +1,6 @@
 //! The broker's jars, prepared so that a broker starts in two seconds and not in five.
 //!
-//! `bin/setup` lays the jars into `target/kafka/libs`. What is made here lies beside them: an archive of the classes that a
+//! `bin/setup` lays the jars into `target/kafka/libs`, and those of the former release into `target/kafka-former/libs`. What is made here lies beside them: an archive of the classes that a
 //! broker loads (AppCDS), and a formatted log directory to copy, each made once by whichever test process comes first.
 
 use std::ffi::OsString;
@@ -21,6 +21,15 @@ pub const BENCHMARK_FLAGS: [&str; 3] = ["-Xms512m", "-Xmx512m", "-XX:+UseG1GC"];
 /// Any 16 bytes in base64url; brokers that never meet may all have the same.
 const CLUSTER_ID: &str = "a2Fma2FzdG9yZS10ZXN0cw";
 
+/// Which Apache Kafka.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    #[default]
+    Current,
+    /// 3.9, the last that answers clients of 2016.
+    Former,
+}
+
 /// What starting a broker needs.
 pub struct Installation {
     java: PathBuf,
@@ -30,14 +39,18 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Returns the one installation, prepared.
-    pub fn get() -> &'static Installation {
-        static PREPARED: OnceLock<Installation> = OnceLock::new();
-        PREPARED.get_or_init(Installation::prepare)
+    /// Returns the one installation of a release, prepared.
+    pub fn get(release: Release) -> &'static Installation {
+        static CURRENT: OnceLock<Installation> = OnceLock::new();
+        static FORMER: OnceLock<Installation> = OnceLock::new();
+        match release {
+            Release::Current => CURRENT.get_or_init(|| Installation::prepare("target/kafka")),
+            Release::Former => FORMER.get_or_init(|| Installation::prepare("target/kafka-former")),
+        }
     }
 
-    fn prepare() -> Installation {
-        let home = package_root().join("target/kafka");
+    fn prepare(home: &str) -> Installation {
+        let home = package_root().join(home);
         let libs = home.join("libs");
         assert!(libs.is_dir(), "{} is not there: run bin/test, which gets the Kafka broker", libs.display());
         let installation = Installation {
@@ -47,7 +60,7 @@ impl Installation {
             formatted: home.join("formatted"),
         };
         // Held until the end of the function; the system lets go of it if this process dies.
-        let lock = File::create(home.join("lock")).expect("target/kafka can be written");
+        let lock = File::create(home.join("lock")).expect("target can be written");
         lock.lock().expect("file locks work here");
         if !installation.formatted.exists() {
             installation.format();
@@ -117,9 +130,9 @@ impl Installation {
         let directory = self.formatted.with_extension("unfinished");
         // There may be one that was never finished.
         if directory.exists() {
-            fs::remove_dir_all(&directory).expect("target/kafka can be written");
+            fs::remove_dir_all(&directory).expect("target can be written");
         }
-        fs::create_dir(&directory).expect("target/kafka can be written");
+        fs::create_dir(&directory).expect("target can be written");
         let logs = directory.join("logs");
         let configuration = directory.join("server.properties");
         fs::write(&configuration, minimal_properties(&logs, 9092, 9093)).expect("the directory is ours");
@@ -130,7 +143,7 @@ impl Installation {
         let output = Command::new(&command[0]).args(&command[1..]).output().expect("java was found");
         assert!(output.status.success(), "formatting failed: {}", String::from_utf8_lossy(&output.stdout));
 
-        fs::rename(&logs, &self.formatted).expect("both are in target/kafka");
+        fs::rename(&logs, &self.formatted).expect("both are in the same directory");
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 

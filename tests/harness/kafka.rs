@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use super::acl::{self, Operation, Resource};
 use super::admin::Admin;
 use super::certificates::{Authority, Certificate};
-use super::installation::Installation;
+use super::installation::{Installation, Release};
 use super::server_properties::{
     BENCHMARK_PROPERTIES, minimal_properties, password, tls_properties, users_properties,
 };
@@ -23,6 +23,7 @@ use super::{READY_TIMEOUT, free_port, fresh_directory, wait_until};
 /// What kind of broker to start; the default is a quick one that anyone may use.
 #[derive(Clone, Copy, Default)]
 pub struct KafkaOptions<'a> {
+    pub release: Release,
     /// Flags for a steady broker instead of a quick start; and the files of a deleted topic go within half a second.
     pub benchmark: bool,
     /// Users with a password (SASL/PLAIN on a listener of its own). Where there are any, users and the holders of client
@@ -45,7 +46,7 @@ pub struct Kafka {
 impl Kafka {
     /// Starts a broker and returns when it can be used.
     pub fn start(options: KafkaOptions) -> Kafka {
-        let installation = Installation::get();
+        let installation = Installation::get(options.release);
         let directory = fresh_directory("kafka");
         let logs = directory.path().join("logs");
         installation.copy_formatted(&logs);

@@ -45,6 +45,7 @@ use tempfile::TempDir;
 pub use acl::{Operation, Resource};
 pub use certificates::{Authority, Certificate};
 pub use cluster::{Cluster, Listener};
+pub use installation::Release;
 pub use kafka::{Kafka, KafkaOptions, client_config};
 pub use program::{Launch, Program, Signal, Usage};
 pub use reader::{Received, end_offsets, read_all, read_each, wait_until_committed};

@@ -19,7 +19,8 @@ const DATABASES: u32 = 4096;
 pub struct Redis {
     server: Supervised,
     port: u16,
-    authority: Option<Authority>,
+    /// `redis://`, or `rediss://` for TLS, and the password where there is one.
+    address: String,
     last_database: AtomicU32,
 }
 
@@ -31,11 +32,11 @@ impl Redis {
         let port_text = port.to_string();
         let mut arguments = vec!["--port", &port_text];
         arguments.extend(options);
-        Redis::run(directory, port, None, &arguments)
+        Redis::run(directory, port, format!("redis://127.0.0.1:{port}"), &arguments)
     }
 
-    /// Starts a server that speaks TLS alone; its certificate is signed by an authority of the test's own (`ca_file`).
-    pub fn start_tls() -> Redis {
+    /// Starts a server that speaks TLS alone, with a certificate that nobody trusts, and wants a password.
+    pub fn start_tls(password: &str, options: &[&str]) -> Redis {
         let port = free_port();
         let directory = fresh_directory("redis");
         let authority = Authority::create(directory.path());
@@ -51,11 +52,13 @@ impl Redis {
             ["--tls-cert-file", &certificate],
             ["--tls-key-file", &key],
             ["--tls-ca-cert-file", &ca],
+            ["--requirepass", password],
         ];
-        Redis::run(directory, port, Some(authority), arguments.as_flattened())
+        let address = format!("rediss://:{password}@127.0.0.1:{port}");
+        Redis::run(directory, port, address, &[arguments.as_flattened(), options].concat())
     }
 
-    fn run(directory: TempDir, port: u16, authority: Option<Authority>, arguments: &[&str]) -> Redis {
+    fn run(directory: TempDir, port: u16, address: String, arguments: &[&str]) -> Redis {
         let databases = DATABASES.to_string();
         let defaults =
             [["--bind", "127.0.0.1"], ["--save", ""], ["--appendonly", "no"], ["--databases", &databases]];
@@ -64,15 +67,14 @@ impl Redis {
         command.extend(defaults.as_flattened().iter().chain(arguments).map(OsString::from));
 
         let server = Supervised::new("redis-server", directory, &command);
-        let redis = Redis { server, port, authority, last_database: AtomicU32::new(0) };
+        let redis = Redis { server, port, address, last_database: AtomicU32::new(0) };
         redis.start_again();
         redis
     }
 
-    /// Returns the address of database 0: `redis://127.0.0.1:PORT`, or `rediss://` for TLS.
+    /// Returns the address of database 0.
     pub fn url(&self) -> String {
-        let scheme = if self.authority.is_some() { "rediss" } else { "redis" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        self.address.clone()
     }
 
     /// Returns the address of an empty database that no other call returns.

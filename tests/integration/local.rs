@@ -5,7 +5,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Launch, Program, Signal, package_root, wait_until};
+use kafkastore::settings::Variables;
+use tempfile::TempDir;
+
+use crate::harness::{Authority, Launch, Program, Signal, package_root, wait_until};
 use crate::scene::Scene;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -13,6 +16,27 @@ const SOON: Duration = Duration::from_secs(20);
 fn in_directory(directory: &Path, arguments: &[&str]) -> (i32, String) {
     let program = Launch::new(arguments).directory(directory).start();
     (program.wait(SOON).code().unwrap(), program.stderr_text())
+}
+
+/// A directory with what foreman needs of the project: the Procfile, and the program where that looks for it.
+pub fn checkout() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    fs::copy(package_root().join("Procfile"), root.join("Procfile")).unwrap();
+    fs::create_dir_all(root.join("target/release")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_kafkastore"), root.join("target/release/kafkastore")).unwrap();
+    directory
+}
+
+pub fn foreman(root: &Path, arguments: &[&str]) -> Program {
+    Launch::of(Path::new("foreman"), arguments).directory(root).start()
+}
+
+/// The environment that foreman makes of the `.env` file there, each variable with a NUL byte behind it.
+fn shown_by_foreman(root: &Path) -> String {
+    fs::write(root.join("Procfile"), "show: env -0 > shown\n").unwrap();
+    foreman(root, &["start"]).wait(SOON);
+    fs::read_to_string(root.join("shown")).unwrap()
 }
 
 fn copies(directory: &Path) -> Vec<String> {
@@ -94,11 +118,8 @@ fn env_keeps_what_is_set_and_the_former_file() {
 #[test]
 fn foreman_starts_worker_and_web_with_a_generated_file() {
     let mut scene = Scene::new(1);
-    let directory = tempfile::tempdir().unwrap();
+    let directory = checkout();
     let root = directory.path();
-    fs::copy(package_root().join("Procfile"), root.join("Procfile")).unwrap();
-    fs::create_dir_all(root.join("target/release")).unwrap();
-    symlink(env!("CARGO_BIN_EXE_kafkastore"), root.join("target/release/kafkastore")).unwrap();
     let set = scene.variables(&[("AWKWARD", "it's $HOME \\ \"x\" #1")]);
     let set: Vec<String> =
         set.iter().flat_map(|(name, value)| ["--set".into(), format!("{name}={value}")]).collect();
@@ -107,7 +128,7 @@ fn foreman_starts_worker_and_web_with_a_generated_file() {
     assert_eq!(code, 0, "{said}");
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let foreman = Launch::of(Path::new("foreman"), &["start", "--port", &port]).directory(root).start();
+    let foreman = foreman(root, &["start", "--port", &port]);
     foreman.wait_for_line("web started", SOON);
     foreman.wait_for_line("worker started", SOON);
     scene.push(&scene.lines(0..10));
@@ -128,11 +149,72 @@ fn ruby_reads_what_env_writes() {
     let arguments: Vec<&str> = std::iter::once("env").chain(set.iter().map(String::as_str)).collect();
     let (code, said) = in_directory(directory.path(), &arguments);
     assert_eq!(code, 0, "{said}");
-    fs::write(directory.path().join("Procfile"), "show: env -0 > shown\n").unwrap();
-    let foreman = Launch::of(Path::new("foreman"), &["start"]).directory(directory.path()).start();
-    foreman.wait(SOON);
-    let shown = fs::read_to_string(directory.path().join("shown")).unwrap();
+    let shown = shown_by_foreman(directory.path());
     for (at, value) in awkward.iter().enumerate() {
         assert!(shown.split('\0').any(|found| found == format!("V{at}={value}")), "{value:?} in {shown:?}");
     }
+}
+
+/// In each of the ways in which people put PEM text into such a file; foreman knows no values of several lines.
+#[test]
+fn foreman_and_the_program_read_the_same_certificates() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::create(directory.path());
+    let pem = fs::read_to_string(&authority.certificate).unwrap();
+    let in_one_line = pem.replace('\n', "\\n");
+    let file = directory.path().join(".env");
+    let text = format!(
+        "KAFKA_TRUSTED_CERT=\"{in_one_line}\"\nKAFKA_CLIENT_CERT='{in_one_line}'\nKAFKA_CLIENT_CERT_KEY=\"{in_one_line}\"\n\
+         KAFKA_URL=kafka+ssl://a:9096,kafka+ssl://b:9096\nREDIS_URL=\"rediss://:p%24ss@host:6379\"\nQUEUE=\nWEB_TOKEN='a b'\n"
+    );
+    fs::write(&file, text).unwrap();
+    let shown = shown_by_foreman(directory.path());
+    let read = Variables::read([], &file).unwrap();
+    for (name, expected) in [
+        ("KAFKA_TRUSTED_CERT", &*pem),
+        // What stands between single quotes is taken as it is; the program makes line ends of it.
+        ("KAFKA_CLIENT_CERT", &in_one_line),
+        ("KAFKA_CLIENT_CERT_KEY", &pem),
+        ("KAFKA_URL", "kafka+ssl://a:9096,kafka+ssl://b:9096"),
+        ("REDIS_URL", "rediss://:p%24ss@host:6379"),
+        ("WEB_TOKEN", "a b"),
+    ] {
+        assert_eq!(read.get(name), Some(expected), "{name}");
+        assert!(shown.split('\0').any(|found| found == format!("{name}={expected}")), "{name} in {shown}");
+    }
+    assert_eq!(read.get("QUEUE"), None);
+}
+
+/// Names as they were in 2016, some of no use any more, and much that is empty.
+#[test]
+fn a_file_of_the_original_works_as_it_is() {
+    let mut scene = Scene::new(1);
+    let directory = checkout();
+    let variables = scene.variables(&[]);
+    let value = |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).unwrap().1.to_owned();
+    let text = format!(
+        "# kafkastore\n\nREDISTOGO_URL={}\nKAFKA_HOST={}\nQUEUE={}\nREDIS_URL=\nKAFKA_URL=\nREDIS_POOL_SIZE=5\nRACK_ENV=production\n\
+         LIBRATO_USER=\nLIBRATO_TOKEN=x\nGOOGLE_CLIENT_ID=\nCOOKIE_SECRET=\nPORT=\nexport WEB_CONCURRENCY=2\n",
+        value("REDIS_URL"),
+        value("KAFKA_URL"),
+        value("QUEUE")
+    );
+    fs::write(directory.path().join(".env"), text).unwrap();
+    let foreman = foreman(directory.path(), &["start", "worker"]);
+    let useless =
+        "set, but of no use any more variables=\"LIBRATO_TOKEN, RACK_ENV, REDIS_POOL_SIZE, WEB_CONCURRENCY\"";
+    foreman.wait_for_line(useless, SOON);
+    scene.push(&scene.lines(0..10));
+    scene.wait_until_drained(SOON);
+    foreman.signal(Signal::TERM);
+    foreman.wait(SOON);
+    scene.arrived().assert_each_once(0..10);
+}
+
+/// By the schema that Heroku publishes.
+#[test]
+fn app_json_is_as_heroku_wants_it() {
+    let validator = ["-m", "jsonschema", "--instance", "app.json", "target/heroku/app-json.schema.json"];
+    let validator = Launch::of(Path::new("python3"), &validator).start();
+    assert!(validator.wait(SOON).success(), "{}{}", validator.stdout_text(), validator.stderr_text());
 }

@@ -1,60 +1,11 @@
-//! TLS on both wires, as Heroku has it.
+//! Who is let in, and what nobody gets to see.
 
 use std::time::Duration;
 
 use redis::Commands;
 
-use crate::harness::{self, Kafka, KafkaOptions, Operation, Program, Redis, Resource, Signal};
+use crate::harness::{self, Program, Redis, Signal};
 use crate::scene::{MINUTE, Scene};
-
-#[test]
-fn a_redis_with_a_self_signed_certificate_is_taken_where_that_is_wanted() {
-    let redis = Redis::start_tls();
-    let mut scene = Scene::on(&redis, harness::kafka(), 1);
-    scene.push(&scene.lines(0..1000));
-    {
-        let refusing = scene.worker(&[]);
-        refusing.wait_for_line("redis does not answer", MINUTE);
-        assert_eq!(scene.depth(), 1000);
-    }
-    let _worker = scene.worker(&[("REDIS_TLS_INSECURE", "1")]);
-    scene.wait_until_drained(MINUTE);
-    scene.arrived().assert_each_once(0..1000);
-}
-
-/// Certificates in variables, a prefix before every name, and nothing else allowed.
-#[test]
-fn a_kafka_with_client_certificates_and_a_prefix_is_written_to() {
-    let kafka = Kafka::start(KafkaOptions { tls: true, users: &["kafkastore"], ..KafkaOptions::default() });
-    let mut scene = Scene::on(harness::redis(), &kafka, 0);
-    kafka.create_topic("columbia-1234.clicks", 2, &[]);
-    kafka.allow(
-        "kafkastore",
-        Resource::TopicPrefix("columbia-1234."),
-        &[Operation::Write, Operation::Describe],
-    );
-    let certificate = kafka.client_certificate("kafkastore");
-    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
-    let url = format!("kafka+ssl://{}", kafka.tls_bootstrap());
-    let (authority, own, key) =
-        (read(&kafka.authority().certificate), read(&certificate.certificate), read(&certificate.key));
-    scene.topics.push("clicks".to_owned());
-    scene.push(&scene.lines(0..1000));
-    scene.push(&[crate::scene::line(1000, "other")]);
-    let variables = [
-        ("KAFKA_URL", url.as_str()),
-        ("KAFKA_PREFIX", "columbia-1234."),
-        ("KAFKA_TRUSTED_CERT", &authority),
-        ("KAFKA_CLIENT_CERT", &own),
-        ("KAFKA_CLIENT_CERT_KEY", &key),
-    ];
-    let worker = scene.worker(&variables);
-    scene.wait_until_drained(MINUTE);
-    assert_eq!(scene.invalid()[0]["reason"], "kafka");
-    scene.topics = vec!["columbia-1234.clicks".to_owned()];
-    scene.arrived().assert_each_once(0..1000);
-    assert!(!worker.stderr_text().contains("PRIVATE KEY"));
-}
 
 #[test]
 fn no_secret_shows_in_the_log() {

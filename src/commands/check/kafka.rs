@@ -7,19 +7,26 @@ use super::Report;
 use crate::kafka::cluster::{Cluster, NoCluster};
 use crate::kafka::exactly_once::{TriedOut, Trouble};
 use crate::kafka::topics::Topic;
-use crate::kafka::{ExactlyOnce, Publisher, Topics};
+use crate::kafka::{ExactlyOnce, Publisher, Topics, Troubles};
 use crate::queue::Delivery;
-use crate::worker::Settings;
+use crate::worker::{Settings, no_topic};
 
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Result<()> {
     match Cluster::look(&settings.kafka).await {
         Ok(cluster) => {
-            let (brokers, topics) = (cluster.brokers.join(", "), cluster.topics.len());
-            report.ok(&format!("kafka: {brokers} answers, {topics} topics"))?;
+            let brokers = cluster.brokers.join(", ");
+            let prefix = &settings.kafka.kafka_prefix;
+            let ours = |(topic, _): &&(String, _)| topic.starts_with(prefix) && !topic.starts_with("__");
+            match cluster.topics.iter().filter(ours).count() {
+                0 => report.warn(&format!("kafka: {brokers} answers: {}", no_topic(prefix)))?,
+                topics => report.ok(&format!("kafka: {brokers} answers, {topics} topics"))?,
+            }
         }
         Err(NoCluster::Setting(line)) => return report.wrong(&line),
         Err(error @ NoCluster::NoAnswer { .. }) => {
-            return report.missing(&format!("{error}: start it, or mend KAFKA_URL"));
+            let error = error.to_string();
+            let hint = if error.contains("KAFKA_") { "" } else { ": start it, or mend KAFKA_URL" };
+            return report.missing(&format!("{error}{hint}"));
         }
     }
     // As a worker does it, so that what it would find is found here.
@@ -27,7 +34,9 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
         Ok(config) => config,
         Err(line) => return report.wrong(&line),
     };
-    match Publisher::start(&config, 1, &Arc::default()).await {
+    // What they are told of stands in the report.
+    let troubles = Arc::new(Troubles::silent());
+    match Publisher::start(&config, 1, &troubles).await {
         Ok(publisher) => {
             let checked = check_topics(settings, &publisher, report).await;
             publisher.stop().await;
@@ -35,13 +44,8 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
         }
         Err(error) => return report.wrong(&format!("kafka: {error}")),
     }
-    match ExactlyOnce::new(
-        &settings.kafka,
-        &settings.exactly_once,
-        &settings.redis.queue,
-        config,
-        &Arc::default(),
-    ) {
+    match ExactlyOnce::new(&settings.kafka, &settings.exactly_once, &settings.redis.queue, config, &troubles)
+    {
         Ok(exactly_once) => check_exactly_once(settings.delivery, &exactly_once, report).await,
         Err(line) => report.wrong(&line),
     }

@@ -15,7 +15,7 @@ pub(super) async fn check(server: &Server, delivery: Delivery, report: &mut Repo
     match server.check().await {
         Ok(version) => report.ok(&format!("{name}: {version} answers"))?,
         Err(Unsuitable::Redis(error)) if is_refusal(&error) => {
-            return report.wrong(&format!("REDIS_URL: {name} does not take this user or password: {error}"));
+            return report.wrong(&format!("REDIS_URL: {name}: {error}"));
         }
         Err(Unsuitable::Redis(error)) => {
             return report.missing(&format!("{name}: {error}: start it, or mend REDIS_URL"));

@@ -80,6 +80,7 @@ impl Lane {
         // First of all: what follows may take longer than a lease.
         source.keep(slot.lease());
         let mut backoff = Backoff::new();
+        let mut turn = None;
         let (publisher, ledger) = loop {
             let opened = tokio::select! {
                 opened = open(worker, &slot, delivery) => opened,
@@ -95,9 +96,21 @@ impl Lane {
                     return Err(NotStarted::Refused(trouble));
                 }
                 Err(error) => {
+                    if turn.is_none() {
+                        // One asks for all: the others wait until it is answered.
+                        turn = worker.asking.try_lock().ok();
+                    }
+                    if turn.is_none() {
+                        turn = tokio::select! {
+                            turn = worker.asking.lock() => Some(turn),
+                            () = stop.requested() => None,
+                        };
+                        continue;
+                    }
                     let pause = backoff.pause();
                     if backoff.is_worth_telling() {
-                        warn!(%error, "kafka does not answer, lines wait in redis");
+                        let why = worker.troubles.why(error.code()).unwrap_or_else(|| error.to_string());
+                        warn!(why, "kafka does not answer, lines wait in redis");
                     }
                     wait(pause, stop).await;
                 }
