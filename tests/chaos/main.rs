@@ -17,6 +17,7 @@
 //! - `queue`: what stands in Redis
 //! - `watch`: which batches were left by their owners, and how soon they are taken over
 //! - `ledger`: counts what came out
+//! - `three_of_each`: another run: three Redis servers, three workers, three brokers, and one server cut off
 //! - `report`: what came of it, and why it does not pass
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
@@ -36,11 +37,13 @@ mod report;
 mod sender;
 mod stage;
 mod strike;
+mod three_of_each;
 mod watch;
 mod wire;
 
 use std::panic::resume_unwind;
 use std::thread;
+use std::time::Duration;
 
 use options::Options;
 use plan::{Plan, Topology};
@@ -54,6 +57,23 @@ fn nothing_is_lost_and_exactly_once_is_once_whatever_strikes() {
 #[ignore = "bin/chaos runs it, for as long as it is told"]
 fn the_long_form() {
     run(&Options::long());
+}
+
+#[test]
+fn a_server_that_is_cut_off_loses_nothing() {
+    println!("{}", three_of_each::run(Duration::from_secs(8)));
+}
+
+#[test]
+#[ignore = "bin/chaos --three-of-each runs it; it takes three minutes"]
+fn a_server_that_is_cut_off_for_a_minute_costs_nobody_else() {
+    let outcome = three_of_each::run(Duration::from_secs(65));
+    println!("{outcome}");
+    for passage in outcome.others.iter().flatten() {
+        assert!(passage.share > 0.95 && passage.standstill < Duration::from_secs(2), "{passage:?}");
+    }
+    let (least, most) = (outcome.by_worker.iter().min().unwrap(), outcome.by_worker.iter().max().unwrap());
+    assert!(least * 4 > *most, "the work is not shared: {:?}", outcome.by_worker);
 }
 
 #[track_caller]
