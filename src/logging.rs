@@ -1,8 +1,30 @@
-//! What goes to the log, and in what form.
+//! What goes to the log, in what form, and how often.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The same trouble is told again after this long.
+pub const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// When a trouble was told last.
+#[derive(Debug, Default)]
+pub struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    /// Whether it is time to tell it; then it counts as told.
+    pub fn is_due(&self) -> bool {
+        let mut told_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN);
+        if is_due {
+            *told_at = Some(Instant::now());
+        }
+        is_due
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {

@@ -8,19 +8,19 @@ use clap::Args;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use tracing::info;
 
 use super::publisher::{Publisher, blocking};
 use super::reports::code;
+use super::topics;
 use super::troubles::Troubles;
 
 mod ledger;
 
 pub use ledger::Ledger;
-use ledger::{Refusal, call};
+use ledger::call;
 
 /// How long a transaction may take before the cluster aborts it: longer than a take-over, so that it never aborts one
 /// of a worker that lives and is only held up; readers of committed messages wait for one that was left this long.
@@ -258,13 +258,10 @@ impl ExactlyOnce {
 
     /// All topics are listed: one that is asked for by name might be created with any number of partitions.
     async fn has_topic(&self) -> Result<bool, KafkaError> {
-        let client: BaseConsumer<Refusal> = self.client.create_with_context(Refusal::default())?;
-        let topic = self.offsets_topic.clone();
-        blocking(move || {
-            let listed = client.fetch_metadata(None, CALL_TIMEOUT)?;
-            Ok(listed.topics().iter().any(|found| found.name() == topic))
-        })
-        .await
+        let publisher = Publisher::start(&self.producer, 1, &self.troubles).await?;
+        let listed = topics::list(&publisher).await;
+        publisher.stop().await;
+        Ok(listed?.contains(&self.offsets_topic))
     }
 
     /// Names what is to be granted, where it is a permission that is missing.

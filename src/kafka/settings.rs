@@ -255,8 +255,11 @@ impl Settings {
         for property in &self.kafka_property {
             config.set(&property.name, &property.value);
             config.create_native_config().map_err(|_| {
-                let variable = property.name.replace('.', "_").to_uppercase();
-                format!("KAFKA_PROPERTY_{variable}: librdkafka knows no {} with such a value", property.name)
+                format!(
+                    "{}: librdkafka knows no {} with such a value",
+                    variable_of(&property.name),
+                    property.name
+                )
             })?;
         }
         Ok(config)
@@ -290,6 +293,10 @@ fn running_out(certificate: &str) -> Option<String> {
     is_before(RUNS_OUT_SOON_DAYS)?.then(|| format!("KAFKA_CLIENT_CERT: it runs out on {end}"))
 }
 
+fn variable_of(property: &str) -> String {
+    format!("KAFKA_PROPERTY_{}", property.replace('.', "_").to_uppercase())
+}
+
 /// Names the variable that librdkafka means when it makes no client.
 pub(super) fn refused(error: &KafkaError) -> String {
     let KafkaError::ClientCreation(reason) = error else {
@@ -300,11 +307,17 @@ pub(super) fn refused(error: &KafkaError) -> String {
         Some((_, variable)) if reason.contains("key values mismatch") => {
             format!("{variable}: it is not the key of KAFKA_CLIENT_CERT")
         }
-        Some((_, variable)) if reason.contains("not in PEM format") => {
-            format!("{variable}: it is not PEM text, or not all of it")
+        Some((property, variable)) if reason.contains("not in PEM format") => {
+            let password = "; or KAFKA_PROPERTY_SSL_KEY_PASSWORD is not its password";
+            let or_password = if *property == "ssl.key.pem" { password } else { "" };
+            format!("{variable}: it is not PEM text, or not all of it{or_password}")
         }
         Some((_, variable)) => format!("{variable}: {reason}"),
-        None => format!("KAFKA_...: librdkafka refuses these settings: {reason}"),
+        // It puts a property's name into backticks.
+        None => match reason.split('`').nth(1) {
+            Some(property) => format!("{}: librdkafka refuses it: {reason}", variable_of(property)),
+            None => format!("KAFKA_PROPERTY_...: librdkafka refuses these settings: {reason}"),
+        },
     }
 }
 

@@ -73,14 +73,18 @@ impl Topics {
         Ok(self.all_known(names).expect("each was learned just now"))
     }
 
-    /// Says whether we are shown any topic that begins with `prefix`, Kafka's own aside.
+    /// Says whether we are shown any topic that is one of those.
     ///
     /// # Errors
     /// When Kafka does not answer.
-    pub async fn has_any(&self, publisher: &Publisher, prefix: &str) -> Result<bool, KafkaError> {
+    pub async fn has_any(
+        &self,
+        publisher: &Publisher,
+        is_one: impl Fn(&str) -> bool,
+    ) -> Result<bool, KafkaError> {
         let mut look_up = self.look_up.lock().await;
         let listing = look_up.listing(publisher).await?;
-        Ok(listing.iter().any(|topic| topic.starts_with(prefix) && !topic.starts_with("__")))
+        Ok(listing.iter().any(|topic| is_one(topic)))
     }
 
     /// Takes a topic for a stray one, because Kafka said so of a message.
@@ -99,7 +103,8 @@ impl Topics {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|_, (topic, _)| *topic == Topic::Writable);
-        *self.look_up.lock().await = LookUp::default();
+        // Asked for by name they are as rarely as ever: each time is an attempt to create them.
+        self.look_up.lock().await.listing = None;
     }
 
     async fn ask_by_name(

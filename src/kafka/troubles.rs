@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tracing::warn;
+use tracing::{debug, warn};
 
-/// The same trouble is told again after this long, and no longer counts as one that there is.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+use crate::logging::TELL_AGAIN;
+
+/// So many troubles of one broker are told at a time: some texts are never twice the same.
+const TOLD_AT_A_TIME: usize = 3;
 
 /// What librdkafka says, in part, and what that means.
 const MEANINGS: [(&[&str], &str); 4] = [
     (
         &["certificate verify failed"],
-        "its certificate cannot be verified: KAFKA_TRUSTED_CERT must hold the authority that signed it, and it must not \
-         have run out",
+        "its certificate cannot be verified: KAFKA_TRUSTED_CERT must hold the authority that signed it; or it has run \
+         out, or is for another host",
     ),
     (
         &["alert bad certificate", "alert certificate", "alert unknown ca", "certificate required"],
@@ -41,7 +43,7 @@ pub struct Troubles {
 struct Heard {
     words: String,
     at: Instant,
-    told_at: Option<Instant>,
+    told: Vec<(String, Instant)>,
 }
 
 impl Troubles {
@@ -71,22 +73,33 @@ impl Troubles {
             // Why they are down was said of each.
             return;
         }
+        debug!(text, "librdkafka");
         let (broker, words) = plain(text);
         let now = Instant::now();
         let mut heard = self.heard();
         heard.retain(|_, heard| now - heard.at < TELL_AGAIN);
-        let former = heard.get(broker).filter(|former| former.words == words);
-        let mut told_at = former.and_then(|former| former.told_at);
-        if !self.is_silent.load(Ordering::Relaxed) && told_at.is_none_or(|at| now - at >= TELL_AGAIN) {
-            told_at = Some(now);
+        let mut told = heard.remove(broker).map(|former| former.told).unwrap_or_default();
+        told.retain(|(_, at)| now - *at < TELL_AGAIN);
+        let is_new = told.len() < TOLD_AT_A_TIME && !told.iter().any(|(told, _)| *told == words);
+        if is_new && !self.is_silent.load(Ordering::Relaxed) {
+            told.push((words.clone(), now));
             let broker = (!broker.is_empty()).then_some(broker);
             warn!(broker, trouble = words, "kafka is in trouble, trying again");
         }
-        heard.insert(broker.to_owned(), Heard { words, at: now, told_at });
+        heard.insert(broker.to_owned(), Heard { words, at: now, told });
     }
 
-    /// Why a call that ended so was not answered: what was heard lately of each broker.
+    /// Why nobody answered: what was heard lately of each broker. Nothing where it is not for that that a call has failed.
     pub fn why(&self, code: Option<RDKafkaErrorCode>) -> Option<String> {
+        use RDKafkaErrorCode as Code;
+        let silence = [
+            Code::OperationTimedOut,
+            Code::BrokerTransportFailure,
+            Code::AllBrokersDown,
+            Code::SSL,
+            Code::Resolve,
+        ];
+        code.filter(|code| silence.contains(code))?;
         let heard = self.heard();
         let lately = heard.iter().filter(|(_, heard)| heard.at.elapsed() < TELL_AGAIN);
         let each: Vec<String> = lately
@@ -95,14 +108,12 @@ impl Troubles {
                 broker => format!("{broker}: {words}"),
             })
             .collect();
-        match code {
-            _ if !each.is_empty() => Some(each.join("; ")),
-            Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure) => Some(
-                "whoever listens there does not speak as a broker does: is it kafka+ssl:// in KAFKA_URL?"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
+        Some(if each.is_empty() {
+            "no answer comes: a firewall drops it, or TLS is spoken there (kafka+ssl:// in KAFKA_URL)"
+                .to_owned()
+        } else {
+            each.join("; ")
+        })
     }
 
     fn heard(&self) -> MutexGuard<'_, BTreeMap<String, Heard>> {
@@ -112,12 +123,17 @@ impl Troubles {
 
 /// The broker that librdkafka's text is about, if any, and what the rest of it means.
 fn plain(text: &str) -> (&str, String) {
+    // `ssl://host:port/bootstrap: what happened (after 5ms in state CONNECT)`
+    let text = ["GroupCoordinator: ", "TxnCoordinator: "]
+        .iter()
+        .find_map(|role| text.strip_prefix(role))
+        .unwrap_or(text);
     let (broker, text) = text
         .split_once(": ")
-        .and_then(|(head, rest)| Some((head.rsplit_once('/')?.0, rest)))
-        .filter(|(broker, _)| !broker.contains(' '))
+        .filter(|(head, _)| head.contains(':') && !head.contains(' '))
         .unwrap_or(("", text));
     let broker = broker.split_once("://").map_or(broker, |(_, broker)| broker);
+    let broker = broker.split_once('/').map_or(broker, |(broker, _)| broker);
     let text = text.rfind(" (after ").map_or(text, |end| &text[..end]);
     let means = |(said, _): &&(&[&str], &str)| said.iter().any(|said| text.contains(said));
     let words = match MEANINGS.iter().find(means) {
@@ -150,6 +166,11 @@ mod tests {
                 "ssl://a:1/7: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42",
                 "a:1",
                 "it does not take our certificate: KAFKA_CLIENT_CERT",
+            ),
+            (
+                "GroupCoordinator: [::1]:9092: Connect to ipv6#[::1]:9092 failed: Connection refused",
+                "[::1]:9092",
+                "Connection refused",
             ),
             (
                 "Failed to acquire idempotence PID from broker ssl://a:1/1: Broker: Cluster authorization failed",

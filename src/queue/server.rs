@@ -229,8 +229,8 @@ fn in_plain_words(error: RedisError) -> RedisError {
         "it does not let us in: the user or password in REDIS_URL is wrong, or its limit of connections is reached"
     } else if text.contains("certificate verify failed") {
         "its certificate cannot be verified: REDIS_TLS_INSECURE=1 takes any"
-    } else if text.contains("unexpected EOF") {
-        "it closes the connection at once: its limit of connections is reached, or it speaks no TLS"
+    } else if ["unexpected EOF", "reset by peer", "roken pipe"].iter().any(|said| text.contains(said)) {
+        "it closes the connection at once: its limit of connections is reached, or only one of us speaks TLS"
     } else {
         return error;
     };

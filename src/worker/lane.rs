@@ -86,6 +86,7 @@ pub(super) async fn run(worker: Arc<Worker>, source: Arc<Source>, stop: Stop) ->
         let mut lane = match Lane::start(&worker, &source, slot, worker.delivery, &stop).await {
             Ok(lane) => lane,
             Err(NotStarted::Stopped) => break,
+            Err(NotStarted::LeaseLost) => continue,
             Err(NotStarted::Refused(trouble)) if worker.has_delivered_as_promised() => {
                 warn!(%trouble, "lines wait in redis");
                 wait(backoff.pause(), &stop).await;

@@ -25,7 +25,7 @@ mod upkeep;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use tokio::task::JoinSet;
@@ -33,18 +33,16 @@ use tracing::{error, info, warn};
 
 use crate::enrich::Enricher;
 use crate::kafka::{ExactlyOnce, Topics, Troubles};
+use crate::logging::Seldom;
 use crate::queue::idle::Idle;
 use crate::queue::server::Unsuitable;
-use crate::queue::{Delivery, Lease, Server};
+use crate::queue::{Delivery, Lease, Link, Server};
 use crate::stats::Stats;
 use dead_letters::DeadLetters;
 
-pub(crate) use reject::no_topic;
+pub(crate) use reject::{is_for_lines, no_topic};
 pub use settings::Settings;
 pub use stop::{Stop, Stopper};
-
-/// The same kind of trouble is told again after this long.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// What all lanes of a worker share.
 struct Worker {
@@ -61,11 +59,14 @@ struct Worker {
     exactly_once: ExactlyOnce,
     topics: Topics,
     topic_prefix: String,
+    /// Topics of our own, which no line is for.
+    own_topics: Vec<String>,
     dead_letters: Option<DeadLetters>,
     /// What the producers met with.
     troubles: Arc<Troubles>,
-    strays_told_at: Mutex<Option<Instant>>,
-    /// Held by the lane that tries again to reach Kafka.
+    strays: Seldom,
+    silence: Seldom,
+    /// Held by the lane that tries again to reach Kafka: one asks at a time.
     asking: tokio::sync::Mutex<()>,
     batch_size: usize,
 }
@@ -77,11 +78,9 @@ impl Worker {
 
     /// Says that the lines of some topics are rejected; anyone can make up names, so it is said now and then only.
     fn tell_of_strays(&self, strays: &[(String, String)]) {
-        let mut told_at = self.strays_told_at.lock().unwrap_or_else(PoisonError::into_inner);
         if let [(topic, why), others @ ..] = strays
-            && told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN)
+            && self.strays.is_due()
         {
-            *told_at = Some(Instant::now());
             warn!(
                 topic,
                 why,
@@ -99,6 +98,8 @@ impl Worker {
 /// One Redis server as its lanes share it.
 struct Source {
     server: Server,
+    /// For what is not urgent: servers may allow few connections.
+    link: tokio::sync::Mutex<Link>,
     idle: Idle,
     leases: Mutex<Vec<Weak<Lease>>>,
     stats: Arc<Stats>,
@@ -106,7 +107,13 @@ struct Source {
 
 impl Source {
     fn new(server: Server) -> Self {
-        Self { server, idle: Idle::default(), leases: Mutex::default(), stats: Arc::default() }
+        Self {
+            link: server.link().into(),
+            server,
+            idle: Idle::default(),
+            leases: Mutex::default(),
+            stats: Arc::default(),
+        }
     }
 
     /// Has a lease renewed for as long as it is held.
@@ -152,6 +159,7 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
         enricher,
         topics: Topics::default(),
         topic_prefix: settings.kafka.kafka_prefix.clone(),
+        own_topics: settings.own_topics(),
         delivery: settings.delivery,
         has_delivered: AtomicBool::new(false),
         exactly_once: ExactlyOnce::new(
@@ -167,7 +175,8 @@ pub async fn run(settings: &Settings, stop: Stop) -> Result<(), WorkerError> {
             .map(|topic| DeadLetters::new(topic, producer.clone(), Arc::clone(&troubles))),
         producer,
         troubles,
-        strays_told_at: Mutex::default(),
+        strays: Seldom::default(),
+        silence: Seldom::default(),
         asking: tokio::sync::Mutex::default(),
         batch_size: settings.batch_size(),
     });

@@ -70,7 +70,7 @@ async fn recover(worker: &Arc<Worker>, source: &Source, number: u64, stop: &Stop
             error!(slot = number, %trouble, "slot not recovered, its lines stay in flight");
             return true;
         }
-        Err(NotFinished::NotStarted(NotStarted::Stopped)) => {}
+        Err(NotFinished::NotStarted(NotStarted::Stopped | NotStarted::LeaseLost)) => {}
     }
     false
 }

@@ -68,7 +68,8 @@ impl Lane {
                 return Ok(Some(format!("topic {name}: {detail}")));
             }
         }
-        match worker.topics.has_any(&self.publisher, &worker.topic_prefix).await {
+        let is_for_lines = |topic: &str| is_for_lines(topic, &worker.topic_prefix, &worker.own_topics);
+        match worker.topics.has_any(&self.publisher, is_for_lines).await {
             Ok(true) => {}
             Ok(false) => return Ok(Some(no_topic(&worker.topic_prefix))),
             Err(error) => return Ok(Some(error.to_string())),
@@ -97,6 +98,11 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+/// Whether lines could go to a topic: not to Kafka's own, nor to ours.
+pub(crate) fn is_for_lines(topic: &str, prefix: &str, own_topics: &[String]) -> bool {
+    topic.starts_with(prefix) && !topic.starts_with("__") && !own_topics.iter().any(|own| own == topic)
 }
 
 /// What to do where Kafka shows no topic that lines could go to.

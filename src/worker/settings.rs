@@ -95,6 +95,12 @@ impl Settings {
         self.invalid_topic.as_ref().map(|topic| format!("{}{topic}", self.kafka.kafka_prefix))
     }
 
+    /// Topics that no line is for, with the prefix.
+    pub fn own_topics(&self) -> Vec<String> {
+        let offsets = format!("{}{}", self.kafka.kafka_prefix, self.exactly_once.offsets_topic);
+        self.invalid_topic().into_iter().chain([offsets]).collect()
+    }
+
     /// What a user should know of these settings at start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = [self.redis.warnings(), self.kafka.warnings()].concat();

@@ -2,14 +2,15 @@
 //! minute a line says how it goes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{Source, Stop, TELL_AGAIN, Worker};
+use super::{Source, Stop, Worker};
+use crate::logging::Seldom;
 use crate::queue::lease::RENEWAL;
 use crate::queue::status::{self, Heartbeat};
-use crate::queue::{Link, Server, history, rest};
+use crate::queue::{Link, history, rest};
 use crate::stats::{Counter, Figures};
 
 /// How soon to try again when Redis does not answer: after it restarts, owners must be first at their leases.
@@ -21,13 +22,12 @@ const REPORT: Duration = Duration::from_secs(60);
 /// Renews the leases of one server's lanes; never returns.
 pub(super) async fn keep_leases(source: Arc<Source>) {
     let mut link = source.server.link();
-    let mut told_at: Option<Instant> = None;
+    let told = Seldom::default();
     loop {
         let mut pause = RENEWAL;
         for lease in source.held_leases() {
             if let Err(error) = lease.renew(&mut link).await {
-                if told_at.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
-                    told_at = Some(Instant::now());
+                if told.is_due() {
                     warn!(server = source.server.name(), %error, "lease not renewed, trying again");
                 }
                 pause = RETRY;
@@ -40,7 +40,6 @@ pub(super) async fn keep_leases(source: Arc<Source>) {
 
 /// Says every few seconds that this worker lives; never returns.
 pub(super) async fn beat(worker: Arc<Worker>, source: Arc<Source>) {
-    let mut link = source.server.link();
     loop {
         let prefix = source.server.keys().lease_prefix();
         let slot = |key: &str| key.strip_prefix(prefix)?.parse().ok();
@@ -53,10 +52,12 @@ pub(super) async fn beat(worker: Arc<Worker>, source: Arc<Source>) {
         };
         // At first the lanes have no slots yet. They also tell of a Redis that is away.
         let is_complete = !heartbeat.slots.is_empty();
+        let mut link = source.link.lock().await;
         let is_told = status::beat(&mut link, &worker.id, &heartbeat).await.is_ok();
         if is_told {
             record(&worker, &source, &mut link).await;
         }
+        drop(link);
         let pause = if is_told && is_complete { HEARTBEAT } else { RETRY };
         tokio::time::sleep(pause).await;
     }
@@ -115,9 +116,10 @@ pub(super) async fn report(sources: Vec<Arc<Source>>) {
         earlier = now;
         let (mut queue_size, mut invalid_size) = (0, 0);
         for source in &sources {
-            let (queue, invalid) = sizes(&source.server).await.unwrap_or_default();
-            queue_size += queue;
-            invalid_size += invalid;
+            if let Ok(status) = status::read(&mut *source.link.lock().await).await {
+                queue_size += status.depth;
+                invalid_size += status.invalid;
+            }
         }
         info!(
             clicks = figures.of(Counter::Delivered),
@@ -131,13 +133,8 @@ pub(super) async fn report(sources: Vec<Arc<Source>>) {
     }
 }
 
-async fn sizes(server: &Server) -> Result<(u64, u64), redis::RedisError> {
-    let status = status::read(&mut server.link()).await?;
-    Ok((status.depth, status.invalid))
-}
-
 /// The machine's name, for people to tell workers apart.
 pub(super) fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
+    // Not from /proc/sys, which the units of systemd hide.
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

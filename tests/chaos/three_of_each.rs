@@ -91,6 +91,7 @@ pub fn run(away: Duration) -> Outcome {
             let trio = &trio;
             threads.spawn(move || trio.push(server));
         }
+        let pushing = Pushing(&trio.is_done);
         wait_until(PATIENCE, "lines of each server come through", || {
             (0..SERVERS).all(|server| trio.delivered(server) > 0)
         });
@@ -100,7 +101,7 @@ pub fn run(away: Duration) -> Outcome {
         let cut = trio.watch(away);
         trio.redis_wires[0].set(Weather::Fair);
         let healed_at = Instant::now();
-        trio.is_done.store(true, Ordering::Relaxed);
+        drop(pushing);
         trio.wait_until_drained();
         let [fair1, fair2] = fair;
         let [cut1, cut2] = cut;
@@ -116,6 +117,15 @@ pub fn run(away: Duration) -> Outcome {
     };
     let by_worker = trio.workers.iter().map(clicks).collect();
     Outcome { pushed, duplicates, others, drained_within, by_worker }
+}
+
+/// Ends the pushing when it is dropped, also by a panic.
+struct Pushing<'a>(&'a AtomicBool);
+
+impl Drop for Pushing<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Trio {

@@ -197,6 +197,11 @@ fn a_wrong_certificate_or_user_is_named_and_costs_nothing() {
         ("that of a user without rights", shown(&stranger), NO_TOPIC),
         ("no authority", addon.variables().without(&["KAFKA_TRUSTED_CERT"]), NOT_TRUSTED),
         (
+            "one of another authority, exactly-once",
+            shown(&foreign).with("DELIVERY", "exactly-once"),
+            NOT_TAKEN,
+        ),
+        (
             "another authority",
             addon.variables().with("KAFKA_TRUSTED_CERT", &read(&elsewhere.certificate)),
             NOT_TRUSTED,

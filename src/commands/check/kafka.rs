@@ -9,15 +9,14 @@ use crate::kafka::exactly_once::{TriedOut, Trouble};
 use crate::kafka::topics::Topic;
 use crate::kafka::{ExactlyOnce, Publisher, Topics, Troubles};
 use crate::queue::Delivery;
-use crate::worker::{Settings, no_topic};
+use crate::worker::{Settings, is_for_lines, no_topic};
 
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Result<()> {
     match Cluster::look(&settings.kafka).await {
         Ok(cluster) => {
             let brokers = cluster.brokers.join(", ");
-            let prefix = &settings.kafka.kafka_prefix;
-            let ours = |(topic, _): &&(String, _)| topic.starts_with(prefix) && !topic.starts_with("__");
-            match cluster.topics.iter().filter(ours).count() {
+            let (prefix, own) = (&settings.kafka.kafka_prefix, settings.own_topics());
+            match cluster.topics.iter().filter(|(topic, _)| is_for_lines(topic, prefix, &own)).count() {
                 0 => report.warn(&format!("kafka: {brokers} answers: {}", no_topic(prefix)))?,
                 topics => report.ok(&format!("kafka: {brokers} answers, {topics} topics"))?,
             }

@@ -14,10 +14,11 @@ use crate::worker::backoff::Backoff;
 use crate::worker::stop::Stop;
 use crate::worker::{Source, Worker};
 
-/// Why a lane was not started; its slot has been released.
+/// Why a lane was not started; its slot is no longer ours.
 #[derive(Debug)]
 pub(in crate::worker) enum NotStarted {
     Stopped,
+    LeaseLost,
     /// It is no use to try again before someone has mended it.
     Refused(Trouble),
 }
@@ -80,6 +81,7 @@ impl Lane {
         // First of all: what follows may take longer than a lease.
         source.keep(slot.lease());
         let mut backoff = Backoff::new();
+        // The first try is everyone's own; then one asks at a time, in turn.
         let mut turn = None;
         let (publisher, ledger) = loop {
             let opened = tokio::select! {
@@ -96,23 +98,21 @@ impl Lane {
                     return Err(NotStarted::Refused(trouble));
                 }
                 Err(error) => {
-                    if turn.is_none() {
-                        // One asks for all: the others wait until it is answered.
-                        turn = worker.asking.try_lock().ok();
-                    }
-                    if turn.is_none() {
-                        turn = tokio::select! {
-                            turn = worker.asking.lock() => Some(turn),
-                            () = stop.requested() => None,
-                        };
-                        continue;
-                    }
-                    let pause = backoff.pause();
-                    if backoff.is_worth_telling() {
+                    if worker.silence.is_due() {
                         let why = worker.troubles.why(error.code()).unwrap_or_else(|| error.to_string());
                         warn!(why, "kafka does not answer, lines wait in redis");
                     }
-                    wait(pause, stop).await;
+                    wait(backoff.pause(), stop).await;
+                    drop(turn.take());
+                    turn = tokio::select! {
+                        turn = worker.asking.lock() => Some(turn),
+                        () = stop.requested() => None,
+                    };
+                    if slot.lease().is_lost() {
+                        // Whoever holds the slot now must not be fenced.
+                        release(slot).await;
+                        return Err(NotStarted::LeaseLost);
+                    }
                 }
             }
         };
