@@ -2,6 +2,7 @@
 //!
 //! - [`settings`]: where Kafka is, how it is reached, what librdkafka is told
 //! - [`topics`]: which topics can be written to
+//! - [`permissions`]: which topics this user may write to
 //! - [`reports`]: delivery reports, counted batch by batch
 //! - [`publisher`]: a producer that a lane owns
 //! - [`at_least_once`]: what a report means for a line: delivered, refused, or to be sent again
@@ -14,6 +15,7 @@ pub mod at_least_once;
 pub mod cluster;
 pub mod exactly_once;
 pub mod partitions;
+pub mod permissions;
 mod produce;
 pub mod publisher;
 pub mod reader;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis::Commands;
 
-use crate::harness::{self, Kafka, KafkaOptions, Operation, Resource, wait_until};
+use crate::harness::{self, Kafka, KafkaOptions, Operation, Program, Resource, wait_until};
 use crate::scene::{MINUTE, Scene, line};
 
 #[test]
@@ -22,6 +22,17 @@ fn stray_topics_cost_the_others_no_time() {
     let mut variables: Vec<(&str, &str)> = acl.iter().map(|(name, value)| (*name, value.as_str())).collect();
     variables.push(("INVALID_MAX_BYTES", "100000000"));
 
+    for (named, line) in [
+        (forbidden.as_str(), format!("topic {forbidden}: this user may not write to it")),
+        ("", format!("this user may not write to {forbidden}: lines that name them are rejected")),
+    ] {
+        let check = Program::start(
+            &["check"],
+            &scene.variables(&[&variables[..], &[("KAFKA_TOPICS", named)]].concat()),
+        );
+        check.wait_for_line(&line, MINUTE);
+        check.wait(MINUTE);
+    }
     let worker = scene.worker(&variables);
     scene.push(&scene.lines(0..LINES));
     let started_at = Instant::now();

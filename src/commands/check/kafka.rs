@@ -6,20 +6,24 @@ use std::sync::Arc;
 use super::Report;
 use crate::kafka::cluster::{Cluster, NoCluster};
 use crate::kafka::exactly_once::{TriedOut, Trouble};
+use crate::kafka::permissions::unwritable;
 use crate::kafka::topics::Topic;
 use crate::kafka::{ExactlyOnce, Publisher, Topics, Troubles};
 use crate::queue::Delivery;
 use crate::worker::{Settings, is_for_lines, no_topic};
 
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Result<()> {
-    match Cluster::look(&settings.kafka).await {
+    let (prefix, own) = (&settings.kafka.kafka_prefix, settings.own_topics());
+    let shown: Vec<String> = match Cluster::look(&settings.kafka).await {
         Ok(cluster) => {
             let brokers = cluster.brokers.join(", ");
-            let (prefix, own) = (&settings.kafka.kafka_prefix, settings.own_topics());
-            match cluster.topics.iter().filter(|(topic, _)| is_for_lines(topic, prefix, &own)).count() {
+            let topics = cluster.topics.into_iter().map(|(topic, _)| topic);
+            let shown: Vec<String> = topics.filter(|topic| is_for_lines(topic, prefix, &own)).collect();
+            match shown.len() {
                 0 => report.warn(&format!("kafka: {brokers} answers: {}", no_topic(prefix)))?,
                 topics => report.ok(&format!("kafka: {brokers} answers, {topics} topics"))?,
             }
+            shown
         }
         Err(NoCluster::Setting(line)) => return report.wrong(&line),
         Err(error @ NoCluster::NoAnswer { .. }) => {
@@ -27,7 +31,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
             let hint = if error.contains("KAFKA_") { "" } else { ": start it, or mend KAFKA_URL" };
             return report.missing(&format!("{error}{hint}"));
         }
-    }
+    };
     // As a worker does it, so that what it would find is found here.
     let config = match settings.kafka.producer(1, settings.enrich.message_max_bytes) {
         Ok(config) => config,
@@ -37,7 +41,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> io::Resul
     let troubles = Arc::new(Troubles::silent());
     match Publisher::start(&config, 1, &troubles).await {
         Ok(publisher) => {
-            let checked = check_topics(settings, &publisher, report).await;
+            let checked = check_topics(settings, shown, &publisher, report).await;
             publisher.stop().await;
             checked?;
         }
@@ -73,7 +77,13 @@ async fn check_exactly_once(
     }
 }
 
-async fn check_topics(settings: &Settings, publisher: &Publisher, report: &mut Report) -> io::Result<()> {
+/// `shown` are the topics that lines could name.
+async fn check_topics(
+    settings: &Settings,
+    shown: Vec<String>,
+    publisher: &Publisher,
+    report: &mut Report,
+) -> io::Result<()> {
     let prefix = &settings.kafka.kafka_prefix;
     let allowed = settings.enrich.allowed_topics().into_iter().flatten();
     let mut named: Vec<(&str, String)> =
@@ -84,8 +94,16 @@ async fn check_topics(settings: &Settings, publisher: &Publisher, report: &mut R
         Ok(found) => found,
         Err(error) => return report.missing(&format!("kafka: topics cannot be looked up: {error}")),
     };
+    let any_may_be_named = settings.enrich.allowed_topics().is_none();
+    let asked = if any_may_be_named { [shown, names].concat() } else { names };
+    let unwritable = unwritable(publisher, &asked).await;
     for ((variable, topic), found) in named.iter().zip(found) {
         match found {
+            Topic::Writable if unwritable.contains(topic) => {
+                report.wrong(&format!(
+                    "{variable}: topic {topic}: this user may not write to it: grant it Write"
+                ))?;
+            }
             Topic::Writable => report.ok(&format!("kafka: topic {topic} is there"))?,
             Topic::Stray(why) => {
                 report.wrong(&format!(
@@ -93,6 +111,12 @@ async fn check_topics(settings: &Settings, publisher: &Publisher, report: &mut R
                 ))?;
             }
         }
+    }
+    if any_may_be_named && !unwritable.is_empty() {
+        let topics = unwritable.join(", ");
+        report.warn(&format!(
+            "kafka: this user may not write to {topics}: lines that name them are rejected"
+        ))?;
     }
     Ok(())
 }
