@@ -25,7 +25,10 @@ const MEANINGS: [(&[&str], &str); 4] = [
         "it does not take our certificate: KAFKA_CLIENT_CERT is missing, has run out, or is of an authority that it does \
          not trust",
     ),
-    (&["PLAINTEXT broker listener"], "it speaks no TLS: is it kafka:// in KAFKA_URL?"),
+    (
+        &["PLAINTEXT broker listener"],
+        "it ends the connection before TLS is spoken: it is going down, or has no TLS there (kafka:// in KAFKA_URL)",
+    ),
     (&["idempotence PID"], "this user may write to no topic: grant it Write on those that lines name"),
 ];
 
