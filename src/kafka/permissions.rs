@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the crate has no call for it; see at each why it is sound")]
 
 use std::ffi::{CStr, CString};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::time::Duration;
 
 use rdkafka::bindings::{
@@ -11,7 +11,7 @@ use rdkafka::bindings::{
     rd_kafka_AdminOptions_set_include_authorized_operations, rd_kafka_DescribeTopics,
     rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
     rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_authorized_operations,
-    rd_kafka_TopicDescription_name, rd_kafka_admin_op_t, rd_kafka_error_destroy,
+    rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_t, rd_kafka_admin_op_t, rd_kafka_error_destroy,
     rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_queue_destroy, rd_kafka_queue_new,
     rd_kafka_queue_poll,
 };
@@ -43,23 +43,10 @@ pub async fn unwritable(publisher: &Publisher, topics: &[String]) -> Vec<String>
             if let Some(event) = NonNull::new(rd_kafka_queue_poll(queue, timeout)) {
                 let result = rd_kafka_event_DescribeTopics_result(event.as_ptr());
                 let mut count = 0;
-                let descriptions = match result.is_null() {
-                    true => ptr::null_mut(),
-                    false => rd_kafka_DescribeTopics_result_topics(result, &raw mut count),
-                };
-                for place in 0..count {
-                    let description = *descriptions.add(place);
-                    let mut allowed = 0;
-                    let operations =
-                        rd_kafka_TopicDescription_authorized_operations(description, &raw mut allowed);
-                    if operations.is_null() || allowed == 0 {
-                        continue;
-                    }
-                    let operations = std::slice::from_raw_parts(operations, allowed);
-                    if !operations.contains(&rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE) {
-                        let name = CStr::from_ptr(rd_kafka_TopicDescription_name(description));
-                        unwritable.push(name.to_string_lossy().into_owned());
-                    }
+                if !result.is_null() {
+                    let descriptions = rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+                    let each = (0..count).map(|place| *descriptions.add(place));
+                    unwritable.extend(each.filter(|topic| lacks_write(*topic)).map(|topic| name(topic)));
                 }
                 rd_kafka_event_destroy(event.as_ptr());
             }
@@ -73,4 +60,27 @@ pub async fn unwritable(publisher: &Publisher, topics: &[String]) -> Vec<String>
         unwritable
     })
     .await
+}
+
+/// # Safety
+/// The description's event must still be there.
+unsafe fn lacks_write(topic: *const rd_kafka_TopicDescription_t) -> bool {
+    let mut count = 0;
+    // SAFETY: as the caller has promised; librdkafka gives so many operations, or none.
+    let operations = unsafe {
+        let operations = rd_kafka_TopicDescription_authorized_operations(topic, &raw mut count);
+        if operations.is_null() || count == 0 {
+            return false;
+        }
+        std::slice::from_raw_parts(operations, count)
+    };
+    !operations.contains(&rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE)
+}
+
+/// # Safety
+/// As for [`lacks_write`].
+unsafe fn name(topic: *const rd_kafka_TopicDescription_t) -> String {
+    // SAFETY: as the caller has promised; a name ends with a NUL byte.
+    let name = unsafe { CStr::from_ptr(rd_kafka_TopicDescription_name(topic)) };
+    name.to_string_lossy().into_owned()
 }

@@ -223,13 +223,13 @@ impl Link {
 
 /// Why there is no connection, with the setting to look at.
 fn in_plain_words(error: RedisError) -> RedisError {
-    let text = error.to_string();
+    let text = error.to_string().to_lowercase();
     let words = if error.kind() == ErrorKind::AuthenticationFailed {
         // The client says no more than that, also where Redis does.
         "it does not let us in: the user or password in REDIS_URL is wrong, or its limit of connections is reached"
     } else if text.contains("certificate verify failed") {
         "its certificate cannot be verified: REDIS_TLS_INSECURE=1 takes any"
-    } else if ["unexpected EOF", "reset by peer", "roken pipe"].iter().any(|said| text.contains(said)) {
+    } else if ["unexpected eof", "reset by peer", "broken pipe"].iter().any(|said| text.contains(said)) {
         "it closes the connection at once: its limit of connections is reached, or only one of us speaks TLS"
     } else {
         return error;

@@ -64,6 +64,7 @@ struct Worker {
     dead_letters: Option<DeadLetters>,
     /// What the producers met with.
     troubles: Arc<Troubles>,
+    /// When it was told that lines are rejected for their topic, and that Kafka does not answer.
     strays: Seldom,
     silence: Seldom,
     /// Held by the lane that tries again to reach Kafka: one asks at a time.

@@ -1,10 +1,11 @@
-//! What Heroku does with processes: it wants the port soon, ends all with SIGTERM, perhaps twice, and starts the new ones
+//! What Heroku asks of an app, and does with its processes: it wants the port soon, ends all with SIGTERM, perhaps twice, and starts the new ones
 //! before the old ones have gone.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::harness::{self, Program, Redis, Signal, wait_until};
+use crate::harness::{self, Launch, Program, Redis, Signal, wait_until};
 use crate::scene::{MINUTE, Scene};
 use crate::web::Web;
 
@@ -60,4 +61,12 @@ fn the_port_is_bound_at_once() {
     });
     assert!(started_at.elapsed() < Duration::from_secs(2), "{:?}", started_at.elapsed());
     redis.resume();
+}
+
+/// By the schema that Heroku publishes.
+#[test]
+fn app_json_is_as_heroku_wants_it() {
+    let validator = ["-m", "jsonschema", "--instance", "app.json", "target/heroku/app-json.schema.json"];
+    let validator = Launch::of(Path::new("python3"), &validator).start();
+    assert!(validator.wait(MINUTE).success(), "{}{}", validator.stdout_text(), validator.stderr_text());
 }

@@ -15,8 +15,8 @@ fn addon() -> Redis {
 }
 
 /// The config vars of the button.
-fn started(scene: &Scene, command: &str) -> Program {
-    Program::start(&[command], &scene.variables(&[("REDIS_TLS_INSECURE", "1")]))
+fn worker(scene: &Scene) -> Program {
+    scene.worker(&[("REDIS_TLS_INSECURE", "1")])
 }
 
 /// Cuts all connections but the test's own, as the add-on does when it is maintained, and idle ones every five minutes.
@@ -47,7 +47,7 @@ fn a_certificate_of_its_own_is_taken_where_that_is_wanted() {
         assert!(line.contains("REDIS_TLS_INSECURE") && !line.contains("opensesame"), "{line}");
         assert_eq!(scene.depth(), 1000);
     }
-    let _worker = started(&scene, "worker");
+    let _worker = worker(&scene);
     scene.wait_until_drained(MINUTE);
     scene.arrived().assert_each_once(0..1000);
 }
@@ -56,7 +56,7 @@ fn a_certificate_of_its_own_is_taken_where_that_is_wanted() {
 fn connections_that_are_cut_are_made_again() {
     let redis = addon();
     let mut scene = Scene::on(&redis, harness::kafka(), 1);
-    let _worker = started(&scene, "worker");
+    let _worker = worker(&scene);
     let web = Web::start(&scene.variables(&[("REDIS_TLS_INSECURE", "1")]));
     for round in 0..10 {
         scene.push(&scene.lines(round * 2000..(round + 1) * 2000));
@@ -74,7 +74,7 @@ fn a_password_that_changes_loses_nothing() {
     let redis = addon();
     let mut scene = Scene::on(&redis, harness::kafka(), 1);
     scene.push(&scene.lines(0..20_000));
-    let former = started(&scene, "worker");
+    let former = worker(&scene);
     wait_until(MINUTE, "it is in mid-run", || scene.delivered() > 0);
     redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("newsesame").exec(&mut scene.connection).unwrap();
     cut(&mut scene);
@@ -122,8 +122,8 @@ fn a_worker_that_gets_no_connection_says_so_and_waits_for_one() {
     while connections(&mut scene) < CONNECTIONS {
         taken.push(harness::connect(scene.redis_url()));
     }
-    let worker = started(&scene, "worker");
-    worker.wait_for_line("its limit of connections is reached", MINUTE);
+    let waiting = worker(&scene);
+    waiting.wait_for_line("its limit of connections is reached", MINUTE);
     drop(taken);
     scene.wait_until_drained(MINUTE);
     scene.arrived().assert_each_once(0..1000);

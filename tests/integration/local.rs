@@ -210,11 +210,3 @@ fn a_file_of_the_original_works_as_it_is() {
     foreman.wait(SOON);
     scene.arrived().assert_each_once(0..10);
 }
-
-/// By the schema that Heroku publishes.
-#[test]
-fn app_json_is_as_heroku_wants_it() {
-    let validator = ["-m", "jsonschema", "--instance", "app.json", "target/heroku/app-json.schema.json"];
-    let validator = Launch::of(Path::new("python3"), &validator).start();
-    assert!(validator.wait(SOON).success(), "{}{}", validator.stdout_text(), validator.stderr_text());
-}
