@@ -131,6 +131,7 @@ impl Stack {
             asked_again = hurried() => asked_again?,
         }
         serving.await.map_err(io::Error::other)?;
+        self.reader.stop().await;
         if let Some(child) = self.own_redis {
             child.end().await;
         }

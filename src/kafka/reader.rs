@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::cluster::{ANSWER_TIMEOUT, Cluster, NoCluster, Visitor};
@@ -65,6 +66,7 @@ pub struct Record {
 /// A running reader; it ends when it is dropped.
 pub struct Reader {
     records: mpsc::Receiver<Record>,
+    reading: JoinHandle<()>,
 }
 
 impl Reader {
@@ -96,13 +98,19 @@ impl Reader {
         })
         .await?;
         let (sender, records) = mpsc::channel(READ_AHEAD);
-        tokio::task::spawn_blocking(move || source.read(&sender));
-        Ok((Self { records }, topics))
+        let reading = tokio::task::spawn_blocking(move || source.read(&sender));
+        Ok((Self { records, reading }, topics))
     }
 
     /// The next message. It may be dropped at any time.
     pub async fn next(&mut self) -> Option<Record> {
         self.records.recv().await
+    }
+
+    /// Ends it, and returns once it has: from then on it does not miss Kafka.
+    pub async fn stop(self) {
+        drop(self.records);
+        self.reading.await.expect("to read never panics");
     }
 }
 

@@ -59,6 +59,7 @@ fn dev_shows_enriched_messages_and_leaves_nothing_behind() {
     assert!(messages > 100, "{messages} messages: 20 lines a second were pushed");
     dev.signal(Signal::INT);
     assert!(dev.wait(SOON).success());
+    assert!(!dev.stderr_text().contains("WARN"), "{}", dev.stderr_text());
     let port: u16 = redis.split([':', ' ']).filter_map(|word| word.parse().ok()).next().unwrap();
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "its redis-server is still there");
 }
